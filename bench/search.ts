@@ -3,7 +3,7 @@
 //   npm run bench -- search [--events 32000] [--batch 4000] [--rounds 11]
 // Last line: {documents, documentsPerSecond, bareDocumentsPerSecond, ratio, storeRatio}, medians of the rounds.
 //   npm run bench -- search --reads 300000
-// Indexes so many pulls of 400 days, by process, and reads them. Last line: {documents, documentsPerSecond,
+// Indexes so many pulls of 400 days, by process, sums and reads them. Last line: {documents, documentsPerSecond, sumSeconds,
 // alone: {read: p99 ms}, busy: {read: p99 ms}}; busy: six at once. Both need test/aws/install.sh.
 import { parseArgs } from 'node:util';
 import { startCluster } from './search/cluster.ts';

@@ -1,4 +1,4 @@
-// How long reads of many documents in OpenSearch take: with nothing cached, as while pulls come in.
+// How long reads of many documents in OpenSearch take, once they are summed: with nothing cached, as while pulls come in.
 import { join } from 'node:path';
 import { openSearch } from '#aws/opensearch/search.ts';
 import { openEvents } from '#local/stores/events.ts';
@@ -9,6 +9,8 @@ import { prefix, stored } from './indexing.ts';
 export interface Reads {
   documents: number;
   documentsPerSecond: number;
+  /** Of summing what is older than a day. */
+  sumSeconds: number;
   /** p99 of each read, milliseconds. */
   alone: Record<string, number>;
   /** Six at once. */
@@ -31,6 +33,10 @@ export async function reads(cluster: Cluster, { count, batch }: { count: number;
   await cluster.call('PUT', `/${prefix}-documents/_settings`, { index: { requests: { cache: { enable: false } } } });
   await cluster.call('POST', `/${prefix}-documents/_refresh`);
   const { count: documents } = await cluster.call<{ count: number }>('GET', `/${prefix}-documents/_count`);
+  await cluster.settled();
+  const summing = performance.now();
+  await search.sumUp(now);
+  const sumSeconds = Math.round((performance.now() - summing) / 100) / 10;
   await cluster.settled();
 
   const events = openEvents(file, () => now);
@@ -57,7 +63,7 @@ export async function reads(cluster: Cluster, { count, batch }: { count: number;
     busy[name] = p99((await Promise.all(Array.from({ length: readers }, () => times(read, repeatsEach)))).flat());
     console.log(`${name}: p99 ${alone[name]} ms alone, ${busy[name]} ms six at once`);
   }
-  return { documents, documentsPerSecond: Math.round(documents / seconds), alone, busy };
+  return { documents, documentsPerSecond: Math.round(documents / seconds), sumSeconds, alone, busy };
 }
 
 /** How long each of some calls takes, one after the other, milliseconds. */
