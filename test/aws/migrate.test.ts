@@ -113,6 +113,41 @@ async function indices() {
     assert.equal((await store.counts({ user: 'somebody else' })).total.pulls, 0);
   });
 
+  test('sums of an older index are not used in its copy, which has sums of its own after the next summing', async () => {
+    const searched: string[] = [];
+    const store = openSearch({
+      ...{ endpoint, prefix: 'summed' },
+      sign: async (url, { headers = {}, body }) => {
+        if (url.pathname.endsWith('_search')) searched.push(String(body));
+        return headers;
+      },
+    });
+    const read = async () => {
+      await call('POST', '/summed-documents/_refresh');
+      searched.length = 0;
+      const { total } = await store.counts({});
+      return [searched.at(-2)?.includes('day ') ? 'sums' : 'documents', total.pulls];
+    };
+    // Redelivered, so that sequence numbers of the old index are beyond those of the new one.
+    for (let version = 1; version <= 5; version++)
+      await store.write(changes(0, 200).map((one) => ({ ...one, version }) as SearchChange));
+    const now = start + 3 * 86_400_000;
+    await store.sumUp(now);
+    assert.deepEqual(await read(), ['sums', 200]);
+    assert.ok(await migrateIndex(call, 'summed-documents', { ...documentsIndex, version: 2 }, () => {}));
+    assert.deepEqual(await read(), ['documents', 200]);
+    await store.sumUp(now);
+    assert.deepEqual(await read(), ['sums', 200]);
+    for (let tries = 0; ; tries++) {
+      const query = { query: { term: { index: 'summed-documents-v1' } } };
+      const { hits } = await call<{ hits: { total: { value: number } } }>('POST', '/summed-documents/_search', query);
+      if (hits.total.value === 0) break;
+      assert.ok(tries < 200, 'the copied sums are removed');
+      await call('POST', '/summed-documents/_refresh');
+    }
+    assert.deepEqual(await read(), ['sums', 200]);
+  });
+
   test('a new index is made from the template, behind its alias', async () => {
     const store = openSearch({ endpoint, prefix: 'new' });
     await store.write(changes(0, 10));

@@ -63,11 +63,11 @@ export function openSums(search: Search) {
 
   const load = async () => {
     const found = await search<{ hits: { hits: { _index: string; _source: Summed }[] } }>({
-      ...{ size: 1, track_total_hits: false, query: term('kind', 'summed') },
+      // Perhaps another was copied from an older index.
+      ...{ size: 10, track_total_hits: false, query: term('kind', 'summed') },
     });
-    const [hit] = found.hits.hits;
     known.clear();
-    return hit && hit._index === hit._source.index ? hit._source : undefined;
+    return found.hits.hits.find(({ _index, _source }) => _index === _source.index)?._source;
   };
 
   /** Undefined if the sums are not in use any more; 'all' if any document may be missing in them. */

@@ -13,6 +13,7 @@ import { prefixOf, registryOf } from '#core/registry/name.ts';
 import { type Counts, halfLifeDays } from '#core/stores.ts';
 import type { Call } from './opensearch.ts';
 import {
+  allOf,
   countedOf,
   dayMs,
   isManifestEvent,
@@ -65,7 +66,6 @@ export function sumId(name: string, doc: object): string {
   return `sum-${hash('sha256', JSON.stringify(key), 'base64url')}`;
 }
 
-export const summedId = 'summed';
 /**
  * Marks that a user was forgotten, or that documents from before a time expired: sums that were made earlier and count
  * them are not used.
@@ -152,7 +152,7 @@ async function sumOnce(to: Summing, through: number): Promise<Summed | undefined
   await call('POST', `/${alias}/_refresh`);
   const expired = await expiredBefore(to);
   const from = expired > 0 ? startOfDay(expired) + expiringMs : 0;
-  const state: Summed = { generation: `${seen}-${through / dayMs}`, seen, from, through, index };
+  const state: Summed = { generation: `${index}-${seen}-${through / dayMs}`, seen, from, through, index };
   const base = [{ range: { time: { gte: from, lt: through } } }];
 
   let items: string[] = [];
@@ -160,10 +160,9 @@ async function sumOnce(to: Summing, through: number): Promise<Summed | undefined
     await to.bulk(items);
     items = [];
   };
+  const common = { kind: 'sum', generation: state.generation, seen, index };
   const put = async (name: string, count: number, doc: object) => {
-    items.push(
-      itemOf(`{"index":{"_id":"${sumId(name, doc)}"}}`, { kind: 'sum', sum: name, seen, _doc_count: count, ...doc }),
-    );
+    items.push(itemOf(`{"index":{"_id":"${sumId(name, doc)}"}}`, { ...common, sum: name, _doc_count: count, ...doc }));
     if (items.length >= atOnce) await flush();
   };
   const name = (cube: Cube, counted: Counted, by?: Field) => sumName(state.generation, cube, counted, by);
@@ -222,13 +221,14 @@ async function sumOnce(to: Summing, through: number): Promise<Summed | undefined
   await flush();
   await call('POST', `/${alias}/_refresh`);
   if (await wasRemoved(to, state)) {
-    await remove(to, { lte: seen, gte: seen });
+    await remove(to, term('generation', state.generation));
     return undefined;
   }
   // A later one that is in use already stays.
-  await to.bulk([versioned(summedId, seen + 1, 'external_gte', { kind: 'summed', ...state })]);
+  await to.bulk([versioned(`summed-${index}`, seen + 1, 'external_gte', { kind: 'summed', ...state })]);
   await call('POST', `/${alias}/_refresh`);
-  await remove(to, { lt: seen });
+  const newer = allOf(term('index', index), { range: { seen: { gte: seen } } });
+  await remove(to, { bool: { must_not: [newer] } });
   return state;
 }
 
@@ -283,8 +283,8 @@ async function wasRemoved({ aggregate }: Summing, state: Summed): Promise<boolea
   return aggregations?.newest.value != null;
 }
 
-/** Removes sums of other generations, which may take minutes: OpenSearch continues by itself. */
-async function remove({ call, alias }: Summing, seen: { lt?: number; lte?: number; gte?: number }): Promise<void> {
-  const query = { bool: { filter: [term('kind', 'sum'), { range: { seen } }] } };
+/** Removes sums, which may take minutes: OpenSearch continues by itself. */
+async function remove({ call, alias }: Summing, which: Query): Promise<void> {
+  const query = allOf({ terms: { kind: ['sum', 'summed'] } }, which);
   await call('POST', `/${alias}/_delete_by_query?conflicts=proceed&wait_for_completion=false`, { query });
 }
