@@ -275,23 +275,29 @@ export function openEvents(
       return keys.of(ofDay, (now) => Math.min(Math.max(Date.parse(ofDay) + 2 * day, now + day), now + 2 * day));
     },
     async forget(user) {
-      let rows = 0;
-      for (const [table, weeks] of [
-        ['events', eventWeeks],
-        ['pulls', pullWeeks],
-      ] as const) {
+      const own = (
+        [
+          ['events', eventWeeks],
+          ['pulls', pullWeeks],
+        ] as const
+      ).map(([table, weeks]) => {
         const some = prepare(
           `DELETE FROM ${table} WHERE rowid IN (
              SELECT rowid FROM ${table} WHERE ${weekOfRow} IN (SELECT value FROM json_each(?)) AND user = ?
              LIMIT ${forgottenAtOnce})`,
         );
         const listed = JSON.stringify(weeks());
-        for (let removed = forgottenAtOnce; removed >= forgottenAtOnce; rows += removed) {
-          removed = transaction(database, () => Number(some.run(listed, user).changes));
-          await pause(removed);
-        }
+        return () => Number(some.run(listed, user).changes);
+      });
+      const versions = prepare('DELETE FROM versions WHERE user = ? AND repository <> ?');
+      let rows = 0;
+      // All together, because each time that the lock is taken a batch may come first.
+      const part = () => [...own.map((some) => some()), Number(versions.run(user, '').changes)];
+      for (let most = forgottenAtOnce; most >= forgottenAtOnce; await pause(most)) {
+        const removed = transaction(database, part);
+        rows += removed.reduce((sum, count) => sum + count);
+        most = Math.max(...removed.slice(0, own.length));
       }
-      rows += Number(prepare('DELETE FROM versions WHERE user = ? AND repository <> ?').run(user, '').changes);
       rows += await held.forget(user);
       await wiped(rows > 0);
       return rows;

@@ -118,7 +118,7 @@ export function rowsOf(changes: SearchChange[]): WrittenRows {
 export function openSearch(
   file: string,
   cacheMiB = batchCacheMiB,
-  { manyDocuments = 5000 }: { manyDocuments?: number } = {},
+  { manyDocuments = 1000 }: { manyDocuments?: number } = {},
 ): LocalSearch {
   const added = { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } };
   const database = openDatabase(file, schema, { added, cacheMiB, isScrubbed: true });
@@ -561,14 +561,16 @@ export function openSearch(
     },
     // In parts, so that other writers of this file wait for at most one part.
     async forget(user) {
-      let rows = Number(removeRecommendations.run(user).changes) + Number(removeShown.run(user).changes);
-      const isLarge = transaction(database, () => {
-        if (sums.missing() || !hasMany(prepare, user, manyDocuments)) return false;
-        makeAnonymous(prepare, user);
-        return true;
+      // Taking the lock once: each time, a batch may come first.
+      const { lists, isLarge, documents } = transaction(database, () => {
+        const lists = Number(removeRecommendations.run(user).changes) + Number(removeShown.run(user).changes);
+        const isLarge = !sums.missing() && hasMany(prepare, user, manyDocuments);
+        if (isLarge) makeAnonymous(prepare, user);
+        return { lists, isLarge, documents: isLarge ? 1 : removeSome(prepare, user, sums.begin()) };
       });
-      if (isLarge) rows++;
-      else rows += await inParts(removedAtOnce.directly, () => removeSome(prepare, user, sums.begin()));
+      let rows = lists + documents;
+      if (documents >= removedAtOnce.directly)
+        rows += await inParts(removedAtOnce.directly, () => removeSome(prepare, user, sums.begin()));
       await wiped(rows > 0);
       // What is left after a failure, the next start removes.
       if (isLarge) setImmediate(() => leave().catch(() => {}));

@@ -72,13 +72,14 @@ export class Checkpointer {
 
   /**
    * Copies the log and scrubs what was copied. If the file was written otherwise since it was read whole, `sliceBytes`
-   * more of it are scrubbed. `copied`: called when all is, with the write lock held. Throws if the lock stays taken.
+   * more of it are scrubbed. `copied`: called when all is, with the write lock held. `patienceMs`:
+   * how long to wait for readers with the write lock held. Throws if the lock stays taken.
    */
-  run(sliceBytes: number, copied?: () => void): Checkpointed {
+  run(sliceBytes: number, copied?: () => void, patienceMs = 0): Checkpointed {
     this.lock.exec('BEGIN IMMEDIATE');
     try {
       const salts = withLog(this.#file, (_, header) => header.salts);
-      const outcome = this.#scrubbed(salts ?? '', sliceBytes);
+      const outcome = this.#scrubbed(salts ?? '', sliceBytes, patienceMs);
       if (outcome === 'whole') copied?.();
       return { outcome, salts, dataVersion: this.pragma('data_version') };
     } finally {
@@ -86,11 +87,15 @@ export class Checkpointer {
     }
   }
 
-  #scrubbed(salts: string, sliceBytes: number): Outcome {
+  #scrubbed(salts: string, sliceBytes: number, patienceMs: number): Outcome {
     const { isSame, ...known } = readScrubbed(this.#file, stateOf(this.#descriptor), salts);
     // Before the main file is written, so that it is still known after a crash.
     if (isSame) writeScrubbed(this.#file, known);
-    const frames = this.#copied();
+    let frames = this.#copied();
+    for (const end = performance.now() + patienceMs; frames === undefined && performance.now() < end; ) {
+      sleep(5);
+      frames = this.#copied();
+    }
     if (frames === undefined) return 'pinned';
     let clean = known.clean;
     // Nobody can begin the log again before the main file is on the disk.
@@ -168,6 +173,11 @@ export function checkpoint(file: string, timeout: number): Outcome {
   } finally {
     checkpointer.close();
   }
+}
+
+/** Stops this thread. */
+export function sleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** Returns undefined if others keep the write lock. */

@@ -2,13 +2,12 @@
 // copied, and the log has them until it is begun again.
 import { setTimeout as wait } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
-import { Checkpointer, sliceBytes, unlessBusy } from './checkpoint.ts';
+import { Checkpointer, sleep, sliceBytes, unlessBusy } from './checkpoint.ts';
 import { isBegunAgain } from './log.ts';
 import { pauseMs } from './sqlite.ts';
 import type { WiperData } from './wipe.ts';
 
 const patienceMs = 60_000;
-const firstRetryMs = 10;
 /** How long readers of the log are waited for while writers wait, at most. */
 const longestDrainMs = 500;
 
@@ -18,8 +17,7 @@ const { lock } = checkpointer;
 // The log is cut off where a commit of this connection ends that begins it again.
 lock.exec('PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 0');
 let end = performance.now() + patienceMs;
-let drainMs = 0;
-let retryMs = firstRetryMs;
+let drainMs = 10;
 if (!checkpointer.canScrub) {
   if (task === 'wipe') await patiently(vacuumed);
 } else await (task === 'wipe' ? patiently(wiped) : scrubbed());
@@ -32,10 +30,8 @@ function vacuumed(): boolean {
 
 /** Returns false if a reader still needs the log, another connection wrote meanwhile, or the file is not whole. */
 function wiped(): boolean {
-  const copied = checkpointer.run(4 * sliceBytes, drained);
-  const isPart = copied.outcome === 'part';
-  retryMs = isPart ? pauseMs : firstRetryMs;
-  if (isPart) end = performance.now() + patienceMs;
+  const copied = checkpointer.run(4 * sliceBytes, drained, longestDrainMs);
+  if (copied.outcome === 'part') end = performance.now() + patienceMs;
   if (copied.outcome !== 'whole') return false;
   lock.exec('BEGIN IMMEDIATE');
   try {
@@ -52,8 +48,8 @@ function wiped(): boolean {
 
 /** Readers that began before all of the log was copied keep it from being begun again; those that begin now do not. */
 function drained(): void {
-  if (drainMs > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, drainMs);
-  drainMs = Math.min(longestDrainMs, 2 * drainMs + 1);
+  sleep(drainMs);
+  drainMs = Math.min(longestDrainMs, 2 * drainMs);
 }
 
 /** Scrubs the file in slices, so that others can write in between. */
@@ -69,6 +65,6 @@ async function scrubbed(): Promise<void> {
 async function patiently(work: () => boolean): Promise<void> {
   while (!unlessBusy(work)) {
     if (performance.now() > end) throw new Error('the database is in use: removed rows may still be in its files');
-    await wait(retryMs);
+    await wait(pauseMs);
   }
 }
