@@ -395,9 +395,10 @@ export interface SearchStore extends Expiring {
   write(changes: SearchChange[]): Promise<void>;
   /**
    * Sums what is older than the day before `now`; lists and counts are then read from the sums and what came since.
-   * Returns until when. A store that updates its sums with each write lacks it.
+   * Returns until when. After `mostMs` milliseconds it throws, and the sums that are in use stay. A store that updates its
+   * sums with each write lacks it.
    */
-  sumUp?(now: number): Promise<{ through: number }>;
+  sumUp?(now: number, mostMs?: number): Promise<{ through: number }>;
   /** Named users of a kind, whose name contains `search` (ignoring case). Ties are sorted by name. */
   users(query: UsersQuery): Promise<UserRow[]>;
   /**

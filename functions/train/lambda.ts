@@ -1,1 +1,3 @@
-export { trainOnce as handler } from './once.ts';
+import { trainOnce } from './once.ts';
+
+export const handler = () => trainOnce();

@@ -1,5 +1,6 @@
 import { countOutcome, options } from './options.ts';
-import { train } from './train.ts';
+import { type TrainOptions, train } from './train.ts';
 
 /** Trains once on the stored pulls; returns the new model's id, or why it was refused. */
-export const trainOnce = async () => countOutcome(await train(options));
+export const trainOnce = async (more: Pick<TrainOptions, 'sumSeconds'> = {}) =>
+  countOutcome(await train({ ...options, ...more }));

@@ -43,6 +43,8 @@ export interface TrainOptions {
   model?: CandidateName | 'auto';
   /** Seconds that the competition may take; default 60. */
   budgetSeconds?: number;
+  /** Seconds that search may take to sum its documents afterwards; default 300, which fits into a function's 900. */
+  sumSeconds?: number;
   /** How much memory a fit may use; default 2 GB. */
   memoryBytes?: number;
   search: SearchStore;
@@ -96,8 +98,8 @@ type PublishOptions = Omit<TrainOptions, 'seed' | 'als'> &
  */
 export async function publish(lessons: Lessons, als: Setting, options: PublishOptions): Promise<Card> {
   const card = await publishBest(lessons, als, options);
-  const { search, clock, log = () => {} } = options;
-  await search.sumUp?.(clock()).then(
+  const { search, clock, log = () => {}, sumSeconds = 300 } = options;
+  await search.sumUp?.(clock(), sumSeconds * 1000).then(
     ({ through }) => log(`pulls before ${new Date(through).toISOString().slice(0, 10)} are summed`),
     (cause) => log(`pulls are not summed: ${cause}`),
   );

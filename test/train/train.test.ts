@@ -493,8 +493,9 @@ test('after each training search sums its documents; a failure of that is logged
   const lines: string[] = [];
   const { search } = options();
   const log = (text: string) => lines.push(text);
-  const sumUp = async (at: number) => {
+  const sumUp = async (at: number, mostMs?: number) => {
     summed.push(at);
+    assert.equal(mostMs, 300_000);
     if (summed.length > 1) throw new Error('too busy');
     return { through: at - day };
   };

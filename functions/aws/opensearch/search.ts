@@ -816,10 +816,16 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       // For sums that were made meanwhile.
       await bulk(documents, [removalItem('forgotten')]);
     },
-    async sumUp(now) {
+    async sumUp(now, mostMs = Infinity) {
       await ready();
+      const { monotonic = () => performance.now() } = options;
+      const end = monotonic() + mostMs;
+      const inTime = () => {
+        if (monotonic() > end)
+          throw new Error(`summing takes longer than ${mostMs / 1000} s: npm run sums has no limit`);
+      };
       const put = (items: Iterable<string>) => bulk(documents, items);
-      const to = { call, alias: documents, composite, histogram, aggregate, bulk: put };
+      const to = { call, alias: documents, composite, histogram, aggregate, bulk: put, inTime };
       return sumUp(to, startOfDay(now) - dayMs);
     },
   };

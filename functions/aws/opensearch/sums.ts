@@ -111,6 +111,8 @@ export interface Summing {
   histogram(filter: Query[], interval: string): AsyncIterable<{ key: { from: number }; doc_count: number }>;
   aggregate(filter: Query[], aggs: object): Promise<{ aggregations?: Record<string, { value?: number | null }> }>;
   bulk(items: Iterable<string>): Promise<void>;
+  /** Throws if it takes too long. */
+  inTime(): void;
 }
 
 /** Times and a number of pulls. */
@@ -147,12 +149,34 @@ export async function sumUp(to: Summing, through: number): Promise<Summed> {
 
 /** Returns undefined if documents were removed meanwhile: the sums may count them, or name who was forgotten. */
 async function sumOnce(to: Summing, through: number): Promise<Summed | undefined> {
-  const { call, alias, composite, histogram } = to;
+  const { call, alias } = to;
   const { index, seen } = await checkpoint(call, alias);
   await call('POST', `/${alias}/_refresh`);
   const expired = await expiredBefore(to);
   const from = expired > 0 ? startOfDay(expired) + expiringMs : 0;
   const state: Summed = { generation: `${index}-${seen}-${through / dayMs}`, seen, from, through, index };
+  try {
+    await putSums(to, state);
+  } catch (cause) {
+    await call('POST', `/${alias}/_refresh`);
+    await remove(to, term('generation', state.generation));
+    throw cause;
+  }
+  if (await wasRemoved(to, state)) {
+    await remove(to, term('generation', state.generation));
+    return undefined;
+  }
+  // A later one that is in use already stays.
+  await to.bulk([versioned(`summed-${index}`, seen + 1, 'external_gte', { kind: 'summed', ...state })]);
+  await call('POST', `/${alias}/_refresh`);
+  const newer = allOf(term('index', index), { range: { seen: { gte: seen } } });
+  await remove(to, { bool: { must_not: [newer] } });
+  return state;
+}
+
+/** Stores the sums of a generation. */
+async function putSums(to: Summing, { generation, seen, from, through, index }: Summed): Promise<void> {
+  const { call, alias, composite, histogram } = to;
   const base = [{ range: { time: { gte: from, lt: through } } }];
 
   let items: string[] = [];
@@ -160,12 +184,13 @@ async function sumOnce(to: Summing, through: number): Promise<Summed | undefined
     await to.bulk(items);
     items = [];
   };
-  const common = { kind: 'sum', generation: state.generation, seen, index };
+  const common = { kind: 'sum', generation, seen, index };
   const put = async (name: string, count: number, doc: object) => {
+    to.inTime();
     items.push(itemOf(`{"index":{"_id":"${sumId(name, doc)}"}}`, { ...common, sum: name, _doc_count: count, ...doc }));
     if (items.length >= atOnce) await flush();
   };
-  const name = (cube: Cube, counted: Counted, by?: Field) => sumName(state.generation, cube, counted, by);
+  const name = (cube: Cube, counted: Counted, by?: Field) => sumName(generation, cube, counted, by);
 
   const users = new Map<string, number>();
   for await (const { pair, of } of people(
@@ -220,16 +245,6 @@ async function sumOnce(to: Summing, through: number): Promise<Summed | undefined
   }
   await flush();
   await call('POST', `/${alias}/_refresh`);
-  if (await wasRemoved(to, state)) {
-    await remove(to, term('generation', state.generation));
-    return undefined;
-  }
-  // A later one that is in use already stays.
-  await to.bulk([versioned(`summed-${index}`, seen + 1, 'external_gte', { kind: 'summed', ...state })]);
-  await call('POST', `/${alias}/_refresh`);
-  const newer = allOf(term('index', index), { range: { seen: { gte: seen } } });
-  await remove(to, { bool: { must_not: [newer] } });
-  return state;
 }
 
 /** Pairs of a user with a repository, and after those of a user what they pulled by registry and class. */
