@@ -63,7 +63,7 @@ import {
   versioned,
 } from './queries.ts';
 import { live, openSums, type Source } from './summed.ts';
-import { removalItem, sumId, sumName, sumUp, weightOn } from './sums.ts';
+import { removalItem, type Summed, sumId, sumName, sumUp, weightOn } from './sums.ts';
 
 export interface SearchOptions extends OpenSearchOptions {
   /** Prefix of the index names; `whalewatch` unless several deployments share a domain. */
@@ -108,6 +108,7 @@ type PullerBucket = Required<Pick<Bucket, 'doc_count' | 'last' | 'newest'>> & {
 };
 type OfClass = Pick<Bucket, 'doc_count' | 'first' | 'last'> & { key: { user: string; class: string } };
 type Times = { first: object; last: object };
+type SummedPair = Pick<Puller, 'user' | 'repository'>;
 type UserOrder = Pick<UserRow, 'pulls' | 'firstPull' | 'lastPull'>;
 interface BulkResult {
   status: number;
@@ -164,6 +165,8 @@ const isImage: Query = { bool: { should: [isManifest, isDelete], minimum_should_
 const isChange: Query = {
   bool: { should: [{ bool: { filter: [isManifest, term('action', 'push')] } }, isDelete], minimum_should_match: 1 },
 };
+/** Some 10 MB. */
+const mostPairsKept = 100_000;
 /** A query may have at most 65,536 terms. */
 const termsAtOnce = 60_000;
 const among = (field: string, names: string[]): Query[] =>
@@ -350,25 +353,37 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
   };
 
   /** Adds the users that the sums of these repositories don't count. */
-  const addPeople = async ({ rest, sums, summed }: Source, rows: Map<string, RepositoryRow>) => {
+  const addPeople = async ({ rest, summed, changed }: Source, rows: Map<string, RepositoryRow>) => {
     const listed: Query = { terms: { repository: [...rows.keys()] } };
-    const pair = [source('user'), source('repository')];
-    const found: { user: string; repository: string }[] = [];
+    const pairs: SummedPair[] = [];
     // In the order of the index, so that a page doesn't read what was on those before.
-    for await (const { key } of composite([rest('pulls'), named, listed], pair))
-      found.push({ user: String(key.user), repository: String(key.repository) });
-    const counted = new Set<string>();
-    if (summed) {
-      const name = sumName(summed.generation, 'pair', 'pulls');
-      const ids = found.map((one) => sumId(name, one));
-      for (let at = 0; at < ids.length; at += termsAtOnce) {
-        const some = { ids: { values: ids.slice(at, at + termsAtOnce) } };
-        for await (const { key } of composite([sums('pair', 'pulls'), some], pair))
-          counted.add(JSON.stringify([key.user, key.repository]));
-      }
+    for await (const { key } of composite([rest('pulls'), named, listed], [source('user'), source('repository')]))
+      pairs.push({ user: String(key.user), repository: String(key.repository) });
+    // Of a repository that changed, no sum is used.
+    const maybe = pairs.filter(({ repository }) => !changed.has(repository));
+    const counted = summed ? await summedPairs(summed, maybe) : new Map<string, boolean>();
+    for (const { user, repository } of pairs)
+      if (changed.has(repository) || !counted.get(JSON.stringify([user, repository]))) rows.get(repository)!.pulledBy++;
+  };
+
+  let pairsOf = { generation: '', known: new Map<string, boolean>() };
+  /** Whether these and further pairs are in the sums; a generation is never changed, so that is kept. */
+  const summedPairs = async ({ generation }: Summed, pairs: SummedPair[]): Promise<Map<string, boolean>> => {
+    if (pairsOf.generation !== generation || pairsOf.known.size > mostPairsKept)
+      pairsOf = { generation, known: new Map() };
+    const { known } = pairsOf;
+    const keyOf = ({ user, repository }: SummedPair) => JSON.stringify([user, repository]);
+    const asked = pairs.filter((pair) => !known.has(keyOf(pair)));
+    const name = sumName(generation, 'pair', 'pulls');
+    for (let at = 0; at < asked.length; at += termsAtOnce) {
+      const some = asked.slice(at, at + termsAtOnce);
+      const found = new Set<string>();
+      const ids: Query = { ids: { values: some.map((pair) => sumId(name, pair)) } };
+      for await (const { key } of composite([term('sum', name), ids], [source('user'), source('repository')]))
+        found.add(JSON.stringify([key.user, key.repository]));
+      for (const pair of some) known.set(keyOf(pair), found.has(keyOf(pair)));
     }
-    for (const { user, repository } of found)
-      if (!counted.has(JSON.stringify([user, repository]))) rows.get(repository)!.pulledBy++;
+    return known;
   };
 
   /** Returns what is known of the images of these repositories, or of all, sorted by name. */

@@ -8,8 +8,8 @@ import { type Counted, type Cube, type Field, queryOf, removedFrom, type Summed,
 /** What to aggregate: sums and documents, which stand for each document once. */
 export interface Source {
   summed?: Summed;
-  /** Only the sums of another cube of the same unit; nothing without sums. */
-  sums(cube: Cube, counted: Counted): Query;
+  /** Of which no sum is used. */
+  changed: ReadonlySet<Unit>;
   of(counted: Counted, by?: Field): Query;
   /** Only the documents that are not in the sums. */
   rest(counted: Counted): Query;
@@ -36,7 +36,7 @@ const triesOfSums = 4;
 export const live: Source = {
   of: (counted) => queryOf[counted],
   rest: (counted) => queryOf[counted],
-  sums: () => ({ match_none: {} }),
+  changed: new Set(),
 };
 
 function among(cube: Cube, units: Unit[]): Query {
@@ -50,10 +50,13 @@ function sourceOf(summed: Summed, cube: Cube, changed: Unit[]): Source {
   const outside = [{ range: { time: { gte: through } } }, { range: { time: { lt: from } } }];
   const rest = (counted: Counted) =>
     allOf(queryOf[counted], anyOf(...outside, ...(changed.length > 0 ? [among(cube, changed)] : [])));
-  const sums = (of: Cube, counted: Counted, by?: Field): Query => ({
-    bool: { filter: [term('sum', sumName(generation, of, counted, by))], ...excluded },
+  const sums = (counted: Counted, by?: Field): Query => ({
+    bool: { filter: [term('sum', sumName(generation, cube, counted, by))], ...excluded },
   });
-  return { summed, of: (counted, by) => anyOf(sums(cube, counted, by), rest(counted)), rest, sums };
+  return {
+    ...{ summed, rest, changed: new Set(changed) },
+    of: (counted, by) => anyOf(sums(counted, by), rest(counted)),
+  };
 }
 
 /** `search` searches the documents index. */
