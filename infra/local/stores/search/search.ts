@@ -50,6 +50,8 @@ import { documentIndices, documentsByRepository, documentsByUser, mixWeeks, ofWe
 // with the kind; the statements work for both.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
 const used = usingClasses.map((name) => `'${name}'`).join();
+const platformTable =
+  'CREATE TABLE IF NOT EXISTS platforms (platform TEXT, digest TEXT, PRIMARY KEY (platform, digest)) WITHOUT ROWID;';
 const schema = `
   CREATE TABLE IF NOT EXISTS documents (
     kind TEXT, id TEXT, version INTEGER, gone INTEGER, user TEXT, repository TEXT, time REAL, action TEXT, manifest INTEGER,
@@ -57,8 +59,7 @@ const schema = `
     PRIMARY KEY (kind, id));
   CREATE TABLE IF NOT EXISTS manifests (
     repository TEXT, digest TEXT, told INTEGER, doc TEXT, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS platforms (
-    platform TEXT, digest TEXT, PRIMARY KEY (platform, digest)) WITHOUT ROWID;
+  ${platformTable}
 ${documentIndices}
   ${leavingTable}
   CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
@@ -121,9 +122,8 @@ export function openSearch(
   { manyDocuments = 1000 }: { manyDocuments?: number } = {},
 ): LocalSearch {
   const added = { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } };
-  const database = openDatabase(file, schema, { added, cacheMiB, isScrubbed: true });
+  const database = openDatabase(file, schema, { added, cacheMiB, isScrubbed: true, before: fillPlatforms });
   const sums = keepSums(database);
-  fillPlatforms(database);
   const commit = groupCommit(database);
   const wiped = wiper(file);
   const add = database.prepare(
@@ -633,10 +633,12 @@ const expiredAtOnce = 2000;
 
 type Row = Record<string, unknown>;
 
-/** Fills the table of platforms in a file of an older version. */
+/** Makes and fills the table of platforms in a file of an older version. */
 function fillPlatforms(database: DatabaseSync): void {
-  if (database.prepare('SELECT 1 FROM platforms LIMIT 1').get()) return;
+  const has = (table: string) => database.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(table);
+  if (!has('manifests') || has('platforms')) return;
   transaction(database, () => {
+    database.exec(platformTable);
     const put = database.prepare('INSERT OR IGNORE INTO platforms VALUES (?, ?)');
     for (const { doc } of database.prepare('SELECT doc FROM manifests').iterate()) {
       const info = JSON.parse(String(doc)) as ManifestInfo;

@@ -56,9 +56,7 @@ const checkpointBytes = 64 * 1024 * 1024;
 const scrubbed = new WeakMap<DatabaseSync, string>();
 
 /** Copies a log that has become long into the file, unless others write or read: then a later commit does it. */
-function afterCommit(database: DatabaseSync): void {
-  const file = scrubbed.get(database);
-  if (file === undefined) return;
+function afterCommit(file: string): void {
   try {
     if (isLongerThan(file, checkpointBytes)) checkpoint(file, 1000);
   } catch {} // What was committed is stored. A disk that fails or is full is reported by the next write.
@@ -83,9 +81,29 @@ function addColumns(database: DatabaseSync, table: string, columns: Record<strin
 
 /** Runs work in one write transaction: everything is stored, or nothing. */
 export function transaction<T>(database: DatabaseSync, work: () => T): T {
+  const file = scrubbed.get(database);
+  if (file !== undefined) giveWay(database);
+  const began = performance.now();
   const result = committed(database, work);
-  afterCommit(database);
+  if (file === undefined) return result;
+  afterCommit(file);
+  const writing = writers.get(database) ?? { since: began, held: 0 };
+  writers.set(database, { ...writing, held: writing.held + performance.now() - began });
   return result;
+}
+
+/** Since when a connection has written without a pause, and for how long of that it has held the write lock. */
+const writers = new WeakMap<DatabaseSync, { since: number; held: number }>();
+/** How long a connection may hold the lock for nearly all of the time: others give up after 10 s. */
+const longestMs = 3000;
+
+/** Pauses if others had hardly a chance to take the write lock, as during an import. */
+function giveWay(database: DatabaseSync): void {
+  const writing = writers.get(database);
+  const elapsed = writing ? performance.now() - writing.since : 0;
+  if (!writing || elapsed < longestMs) return;
+  if (writing.held > 0.8 * elapsed) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs);
+  writers.delete(database);
 }
 
 function committed<T>(database: DatabaseSync, work: () => T): T {

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { seeded } from '#core/bytes/random.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { openDatabase, transaction } from '#local/stores/sqlite/sqlite.ts';
 import { wipe } from '#local/stores/sqlite/wipe.ts';
+import { storedEvent } from '../../../contracts/samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sqlite-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -65,4 +70,24 @@ test('no statement numbers its parameters: SQLite of Node before 22.20 and 24.9 
   const local = join(import.meta.dirname, '../../../../infra/local');
   for (const name of readdirSync(local, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')))
     assert.doesNotMatch(readFileSync(join(local, name), 'utf8'), /(?<![\\\w)\]}])\?\d/, name);
+});
+
+test('who writes without a pause lets others write before they give up', { timeout: 60_000 }, async (t) => {
+  const file = join(folder, 'hogged.db');
+  const hog = new Worker(new URL('./hog.ts', import.meta.url), { workerData: file });
+  t.after(() => hog.terminate());
+  await once(hog, 'message');
+  const database = openDatabase(file, '');
+  transaction(database, () => database.exec('INSERT INTO rows VALUES (-1)'));
+  database.close();
+});
+
+test('a search store is opened while another connection writes, also if no image has platforms', async () => {
+  const file = join(folder, 'search.db');
+  await openSearch(file).write([{ kind: 'event', id: '1', version: 0, doc: storedEvent('1', 0, { action: 'push' }) }]);
+  const writer = new DatabaseSync(file);
+  writer.exec('BEGIN IMMEDIATE');
+  assert.equal((await openSearch(file).counts({})).total.pushes, 1);
+  writer.exec('ROLLBACK');
+  writer.close();
 });
