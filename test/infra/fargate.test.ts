@@ -90,7 +90,8 @@ test('with Spark each step has only its own rights: read the pulls, fit, publish
   const expected = {
     PrepareFunctionRole: [...search, 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
     JobRole: objects,
-    PublishFunctionRole: [...search, ...objects],
+    // It sums the documents, up to a checkpoint that it reads.
+    PublishFunctionRole: ['es:ESHttpGet', ...search, ...objects],
     MachineRole: [
       ...['CancelJobRun', 'GetJobRun', 'StartJobRun'].map((name) => `emr-serverless:${name}`),
       ...['events:DescribeRule', 'events:PutRule', 'events:PutTargets', 'iam:PassRole', 'lambda:InvokeFunction'],

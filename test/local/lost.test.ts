@@ -1,6 +1,6 @@
 // Files of the data folder that are taken for leftovers, or come back empty.
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { databasesOf } from '#local/stores/sqlite/integrity.ts';
@@ -65,6 +65,15 @@ test('events that were lost with a log, and emptied databases, are named by heal
 }, async (t) => {
   const folder = dataFolder(t);
   const running = await filled(t, folder);
+  // Once the start has copied the log, what comes next is in the log only.
+  const isCopied = async () => existsSync(join(folder, 'events.db-scrubbed'));
+  await eventually(30, isCopied, (is) => is);
+  await running.post('/v1/registry-events', { events: [pullOf('user20', 'team/app')] });
+  await eventually(
+    30,
+    async () => (await counted(running))[0],
+    (raw) => raw === 21,
+  );
   await running.kill();
   rmSync(join(folder, 'events.db-wal'));
   const without = await started(t, folder);

@@ -303,7 +303,10 @@ export function openEvents(
       return rows;
     },
     async expire(before) {
-      for (const table of ['events', 'pulls']) await removeOld(database, table, 'rowid', before);
+      let rows = 0;
+      for (const table of ['events', 'pulls']) rows += await removeOld(database, table, 'rowid', before);
+      // They name users, of whom there may be no other row.
+      if (rows > 0) transaction(database, dropVersions);
       await held.expire(before);
     },
     time,

@@ -177,18 +177,21 @@ export const pauseMs = 110;
 /** How many rows are removed in one transaction, so that others can write in between. */
 const oldAtOnce = 2000;
 
-/** Removes rows from before a time, in steps. `where`: a further condition. */
+/** Removes rows from before a time, in steps; returns how many. `where`: a further condition. */
 export async function removeOld(
   database: DatabaseSync,
   table: string,
   key: string,
   before: number,
   where = '',
-): Promise<void> {
+): Promise<number> {
   database.exec(`CREATE INDEX IF NOT EXISTS ${table}_time ON ${table} (time)`);
   const remove = database.prepare(
     `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE time < ? ${where} LIMIT ${oldAtOnce})`,
   );
-  while (transaction(database, () => Number(remove.run(before).changes)) > 0)
-    await new Promise((resolve) => setImmediate(resolve));
+  for (let rows = 0; ; await new Promise((resolve) => setImmediate(resolve))) {
+    const removed = transaction(database, () => Number(remove.run(before).changes));
+    if (removed === 0) return rows;
+    rows += removed;
+  }
 }
