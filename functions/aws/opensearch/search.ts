@@ -679,7 +679,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         );
         return { total, uncertain, buckets };
       };
-      // There are no sums of each repository's or user's days: they are few documents.
+      // The days of each repository or user are not summed: they are few documents.
       if (repository !== undefined || user !== undefined) return countsOf(live);
       const parts = [from, to].flatMap((time) => (time === undefined || time % dayMs === 0 ? [] : [startOfDay(time)]));
       return sums.read('day', countsOf, parts);

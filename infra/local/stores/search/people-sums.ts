@@ -4,7 +4,7 @@ import { byText } from '#core/registry/image-graph.ts';
 import { registryOf } from '#core/registry/name.ts';
 import { weakKinds } from '#core/stores.ts';
 import { lists } from '../sqlite/sqlite.ts';
-import { weekOf, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
+import { firstFound, weekOf, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import {
   adder,
   type Counted,
@@ -147,11 +147,8 @@ function newestTaught(prepare: Prepare, pair: PairChange, held: HeldPair | undef
     Math.max(pair.last, held?.lastPull ?? never),
   ];
   const newestOf = lists<[number]>(prepare(newestTaughtDay));
-  for (const week of weeksOf(prepare, mixWeeks)(first, last).reverse()) {
-    const found = newestOf.get(week, pair.user, pair.repository);
-    if (found) return found[0];
-  }
-  return undefined;
+  const weeks = weeksOf(prepare, mixWeeks)(first, last).reverse();
+  return firstFound(weeks, newestOf, pair.user, pair.repository)?.[0];
 }
 
 /** `was`: before `mixes` changed. Returns the newest day with a pull of `taughtClasses`. */
@@ -214,13 +211,11 @@ const ofPair = `FROM ${documentsByUser.rows}
 
 /** The time of a pair's first or last pull, read again from the documents of the weeks from one time to another. */
 function edgeOf(prepare: Prepare, { user, repository }: PairChange, from: number, to: number, end: 'ASC' | 'DESC') {
-  const time = prepare(`SELECT time ${ofPair} ORDER BY time ${end} LIMIT 1`);
+  const time = lists<[number]>(prepare(`SELECT time ${ofPair} ORDER BY time ${end} LIMIT 1`));
   const weeks = weeksOf(prepare, documentsByUser)(from, to);
-  for (const week of end === 'ASC' ? weeks : weeks.reverse()) {
-    const found = time.get(week, user, repository);
-    if (found) return Number(found.time);
-  }
-  throw new Error('a pair with pulls has no documents');
+  const found = firstFound(end === 'ASC' ? weeks : weeks.reverse(), time, user, repository);
+  if (!found) throw new Error('a pair with pulls has no documents');
+  return found[0];
 }
 
 function storePair(
@@ -248,7 +243,7 @@ function storePair(
 }
 
 /** Must run after `pairs`, which have a user's first and last pull if some were removed. */
-function storeUser(prepare: Prepare, user: string, changed: PairChange[], counted: Counted[]): void {
+function storeUser(prepare: Prepare, user: string, pairs: PairChange[], counted: Counted[]): void {
   const classes = new Map<string, { registry: string; class: string; pulls: number }>();
   for (const { doc, own, add } of counted)
     if (add[0] !== 0)
@@ -275,7 +270,6 @@ function storeUser(prepare: Prepare, user: string, changed: PairChange[], counte
        firstPull = excluded.firstPull, lastPull = excluded.lastPull`,
   );
   const remove = prepare('DELETE FROM users WHERE scope = ? AND user = ?');
-  const pairs = changed.filter((pair) => pair.last !== never || pair.less);
   if (pairs.length === 0) return;
   const less = pairs.some((pair) => pair.less);
   const all = less ? (pairsOf.all(user) as { repository: string; firstPull: number; lastPull: number }[]) : [];

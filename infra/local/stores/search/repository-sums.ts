@@ -2,7 +2,7 @@
 import { partsOf } from '#core/registry/name.ts';
 import { halfLifeDays } from '#core/stores.ts';
 import { lists } from '../sqlite/sqlite.ts';
-import { weekOfRow, weeksOf } from '../sqlite/weeks.ts';
+import { firstFound, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import {
   adder,
   type Counted,
@@ -187,17 +187,16 @@ export function storeRepository(prepare: Prepare, repository: string, own: Repos
   );
 }
 
-/** Read again from the documents up to a time; 0 if there is none. */
+/** Read again from the documents up to a time; 0 if no pull is left. */
 function lastPull(prepare: Prepare, repository: string, to: number): number {
-  const newest = prepare(
-    `SELECT time FROM ${documentsByRepository.rows}
-     WHERE ${weekOfRow} = ? AND repository = ? AND kind IN ('pull', 'both') ORDER BY time DESC LIMIT 1`,
+  const newest = lists<[number]>(
+    prepare(
+      `SELECT time FROM ${documentsByRepository.rows}
+       WHERE ${weekOfRow} = ? AND repository = ? AND kind IN ('pull', 'both') ORDER BY time DESC LIMIT 1`,
+    ),
   );
-  for (const week of weeksOf(prepare, documentsByRepository)(undefined, to).reverse()) {
-    const found = newest.get(week, repository);
-    if (found) return Number(found.time);
-  }
-  return 0;
+  const weeks = weeksOf(prepare, documentsByRepository)(undefined, to).reverse();
+  return firstFound(weeks, newest, repository)?.[0] ?? 0;
 }
 
 const nothing = -1e300;

@@ -1,6 +1,7 @@
 // Indices that begin with the week of `time`. What is stored together is mostly of the same days: a batch then changes
 // the few pages of its weeks, however many rows are older. With a user first it would change about a page for each row.
-import type { StatementSync } from 'node:sqlite';
+import type { SQLInputValue, StatementSync } from 'node:sqlite';
+import type { Lists } from './sqlite.ts';
 
 const weekMs = 7 * 86_400_000;
 /** Earlier (2013) and later (2060) times share the first and the last week, so that made-up times can't make many. */
@@ -26,6 +27,19 @@ export const byWeek = (table: string, index: string): ByWeek => ({
   rows: `${table} INDEXED BY ${index}`,
   week: weekOfRow,
 });
+
+/** The row of the first of these weeks that has one; `statement` has the week as its first parameter. */
+export function firstFound<Row extends unknown[]>(
+  weeks: number[],
+  statement: Lists<Row>,
+  ...values: SQLInputValue[]
+): Row | undefined {
+  for (const week of weeks) {
+    const found = statement.get(week, ...values);
+    if (found) return found;
+  }
+  return undefined;
+}
 
 /** Returns a function that lists the weeks from one time to another that may have rows, in ascending order. */
 export function weeksOf(
