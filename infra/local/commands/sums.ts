@@ -8,7 +8,9 @@ const does =
 await runOnce('sums', does, async ({ search, sums }) => {
   if (!sums) {
     const summed = await search.sumUp?.(clock());
-    return summed ? `documents from before ${new Date(summed.through).toISOString()} summed` : 'there are no sums';
+    return summed
+      ? `documents from before ${new Date(summed.through).toISOString()} summed`
+      : 'this search keeps no sums';
   }
   if (!sums.missing()) sums.restart();
   const total = sums.missing()?.total ?? 0;

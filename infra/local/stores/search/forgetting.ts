@@ -9,18 +9,18 @@ import type { Change } from './change.ts';
 import { growing, type Prepare, sumNames } from './counted.ts';
 import { docColumns, docOf } from './doc.ts';
 import { taughtList } from './people-sums.ts';
-import { documentsByUser, mixWeeks, ofWeeks, userDayWeeks } from './weeks.ts';
+import { documentsByUser, mixWeeks, ofSummedWeeks, ofUser, userDayWeeks } from './weeks.ts';
 
 export const leavingTable =
   'CREATE TABLE IF NOT EXISTS leaving (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;';
 
 /** The documents of a user, by a list of weeks and the user. */
-const ofUser = `${ofWeeks} AND user = ? AND kind IN ('event', 'pull', 'both')`;
+const ownDocuments = `${ofUser} AND kind IN ('event', 'pull', 'both')`;
 /** How many documents are removed in one transaction, so that others can write in between. */
 export const removedAtOnce = { directly: 5000, leaving: 1000 };
 
 const numbers = sumNames.join();
-const summedOf = 'week IN (SELECT value FROM json_each(?)) AND user = ?';
+const summedOf = `${ofSummedWeeks} AND user = ?`;
 
 /** Makes all documents of a user anonymous, within a transaction. Every document must be summed. */
 export function makeAnonymous(prepare: Prepare, user: string): void {
@@ -28,8 +28,12 @@ export function makeAnonymous(prepare: Prepare, user: string): void {
     JSON.stringify(weeksOf(prepare, rows)()),
   );
   const run = (sql: string, ...values: string[]) => prepare(sql).run(...values);
-  run(`INSERT OR IGNORE INTO leaving SELECT kind, id FROM ${documentsByUser.rows} WHERE ${ofUser}`, documents, user);
-  run(`UPDATE ${documentsByUser.rows} SET user = '' WHERE ${ofUser}`, documents, user);
+  run(
+    `INSERT OR IGNORE INTO leaving SELECT kind, id FROM ${documentsByUser.rows} WHERE ${ownDocuments}`,
+    documents,
+    user,
+  );
+  run(`UPDATE ${documentsByUser.rows} SET user = '' WHERE ${ownDocuments}`, documents, user);
   run(
     `UPDATE popularity SET days = popularity.days - own.days FROM (
        SELECT repository, COUNT(DISTINCT day) AS days FROM mixes
@@ -73,7 +77,9 @@ export function makeAnonymous(prepare: Prepare, user: string): void {
 /** Removes documents of a user, within a transaction; returns how many. */
 export function removeSome(prepare: Prepare, user: string, changed: Change): number {
   const own = lists<SQLInputValue[]>(
-    prepare(`SELECT id, ${docColumns} FROM ${documentsByUser.rows} WHERE ${ofUser} LIMIT ${removedAtOnce.directly}`),
+    prepare(
+      `SELECT id, ${docColumns} FROM ${documentsByUser.rows} WHERE ${ownDocuments} LIMIT ${removedAtOnce.directly}`,
+    ),
   );
   const found = own.all(JSON.stringify(weeksOf(prepare, documentsByUser)()), user);
   removeAll(prepare, found, changed);
@@ -133,6 +139,6 @@ function removeAll(prepare: Prepare, found: SQLInputValue[][], changed: Change):
 /** Whether a user has so many documents that they are made anonymous first. */
 export function hasMany(prepare: Prepare, user: string, many: number): boolean {
   const weeks = JSON.stringify(weeksOf(prepare, documentsByUser)());
-  const from = `SELECT 1 FROM ${documentsByUser.rows} WHERE ${ofUser} LIMIT 1 OFFSET ${many}`;
+  const from = `SELECT 1 FROM ${documentsByUser.rows} WHERE ${ownDocuments} LIMIT 1 OFFSET ${many}`;
   return prepare(from).get(weeks, user) !== undefined;
 }

@@ -38,7 +38,16 @@ import { type Cell, type PackedTable, packedTable, unpackedTable } from './packe
 import { taughtList } from './people-sums.ts';
 import { eachOfField } from './repository-sums.ts';
 import { keepSums, type Sums } from './sums.ts';
-import { documentIndices, documentsByRepository, documentsByUser, mixWeeks, ofWeeks, userDayWeeks } from './weeks.ts';
+import {
+  documentIndices,
+  documentsByRepository,
+  documentsByUser,
+  mixWeeks,
+  ofSummedWeeks,
+  ofUser,
+  ofWeeks,
+  userDayWeeks,
+} from './weeks.ts';
 
 // One table for all documents:
 //   event  a registry's event
@@ -72,8 +81,6 @@ ${documentIndices}
   CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS shown (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
 const pulls = "kind IN ('pull', 'both') AND gone = 0";
-/** The documents of listed weeks by one user. */
-const ofUser = `${ofWeeks} AND user = ?`;
 // Raw counts: distinct manifest events, GET and HEAD alike; there is one document per id already.
 const raw = "kind IN ('event', 'both') AND action = 'pull' AND manifest = 1";
 // A document that an older version wrote has no `apart`.
@@ -247,8 +254,7 @@ export function openSearch(
     const { interval, by, user, repository } = query;
     const { where, values } = filter({ ...query, user: undefined, from: undefined, to: undefined });
     // Without a repository: each existing one, so that a short range needs only a few steps of an index.
-    const names =
-      user === undefined ? 'repositories' : 'mixes WHERE week IN (SELECT value FROM json_each(?)) AND user = ?';
+    const names = user === undefined ? 'repositories' : `mixes WHERE ${ofSummedWeeks} AND user = ?`;
     const among = repository === undefined ? `AND repository IN (SELECT repository FROM ${names})` : '';
     const weeks = listed(weeksOfDocuments(from, to));
     const own = user === undefined ? [] : [weeks, user];
@@ -268,7 +274,7 @@ export function openSearch(
     if (from >= to) return [];
     const terms: [string, SQLInputValue][] = [];
     const byWeek = (weeks: typeof weeksOfMixes, user: string): typeof terms => [
-      ['week IN (SELECT value FROM json_each(?))', listed(weeks(from, to))],
+      [ofSummedWeeks, listed(weeks(from, to))],
       ['user = ?', user],
     ];
     let [table, key, columns] = ['sums', 'key', summed];
@@ -324,7 +330,7 @@ export function openSearch(
       const days = new Map(found.map(({ user }) => [user, new Array<number>(sparkDays).fill(0)]));
       for (const { user, day, count } of rows<{ user: string; day: number; count: number }>(
         `SELECT user, day, SUM(pulls) AS count FROM user_days
-         WHERE week IN (SELECT value FROM json_each(?)) AND user IN (SELECT value FROM json_each(?)) AND day >= ? AND day < ?
+         WHERE ${ofSummedWeeks} AND user IN (SELECT value FROM json_each(?)) AND day >= ? AND day < ?
            ${registry === undefined ? '' : 'AND registry = ?'} GROUP BY user, day`,
         ...[listed(weeksOfUserDays(first * dayMs, now)), JSON.stringify([...days.keys()]), first, first + sparkDays],
         ...(registry === undefined ? [] : [registry]),
@@ -367,7 +373,7 @@ export function openSearch(
       sums.whole();
       return rows<PulledDays>(
         `SELECT repository, COUNT(DISTINCT day) AS days FROM mixes
-         WHERE week IN (SELECT value FROM json_each(?)) AND user = ? AND user <> '' AND pulls > 0 AND class IN (${taughtList})
+         WHERE ${ofSummedWeeks} AND user = ? AND user <> '' AND pulls > 0 AND class IN (${taughtList})
          GROUP BY repository ORDER BY MAX(day) DESC, repository LIMIT ?`,
         ...[listed(weeksOfMixes()), user, limit],
       );

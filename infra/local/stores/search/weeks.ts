@@ -15,5 +15,10 @@ export const documentIndices = `
 export const mixWeeks = { rows: 'mixes', week: 'week' };
 export const userDayWeeks = { rows: 'user_days', week: 'week' };
 
+const isListed = 'IN (SELECT value FROM json_each(?))';
 /** The condition that a document is of one of these weeks, a JSON list. */
-export const ofWeeks = `${weekOfRow} IN (SELECT value FROM json_each(?))`;
+export const ofWeeks = `${weekOfRow} ${isListed}`;
+/** The same for the documents of one user. */
+export const ofUser = `${ofWeeks} AND user = ?`;
+/** The same for a row of `mixes` or `user_days`. */
+export const ofSummedWeeks = `week ${isListed}`;
