@@ -1,6 +1,7 @@
-// node --require, of the scripts of package.json: says in one line why one can't run, before an import fails for it, and
-// ends the server with its npm. CommonJS and old syntax, so that any Node reads it.
+// node --require, of the scripts of package.json: says in one line why one can't run, before an import fails for it,
+// keeps compiled code for the next run, and ends the server with its npm. CommonJS and old syntax, so that any Node reads it.
 const { existsSync, readFileSync } = require('node:fs');
+const { enableCompileCache } = require('node:module');
 const { join } = require('node:path');
 
 const installed = existsSync(join(__dirname, 'node_modules/.package-lock.json'));
@@ -13,6 +14,10 @@ if (!installed || old) {
   );
   process.exit(1);
 }
+
+// Two thirds of the processor time of a command's start are spent on compiling. Node does without if the folder can't be
+// written, and leaves NODE_COMPILE_CACHE as it is.
+enableCompileCache(join(__dirname, 'build/compile-cache'));
 
 // Who ends npm start means the server. But npm hands a signal to its shell, which ends without handing it on, and an npm
 // that is killed leaves its shell running. So the server ends once it has another parent, or its shell has, than at the

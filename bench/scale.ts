@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startLocal, token } from './server.ts';
@@ -30,7 +30,7 @@ const end = Math.floor(Date.now() / dayMs) * dayMs;
 const readers = 6;
 const pullsPerSecond = 20;
 const asksAlone = 60;
-const root = values.keep ?? mkdtempSync(join(tmpdir(), 'whalewatch-scale-'));
+const root = values.keep ? resolve(values.keep) : mkdtempSync(join(tmpdir(), 'whalewatch-scale-'));
 
 const results: Record<string, Awaited<ReturnType<typeof measured>>> = {};
 try {
@@ -89,8 +89,8 @@ async function bring(size: number, folder: string, origin: string) {
   const began = performance.now();
   const child = spawn(
     process.execPath,
-    [join(import.meta.dirname, '../infra/local/commands/import.ts'), file, '--data', folder],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
+    ['-r', './ready.cjs', 'infra/local/commands/import.ts', file, '--data', folder],
+    { cwd: join(import.meta.dirname, '..'), stdio: ['ignore', 'ignore', 'inherit'] },
   );
   let healthy = true;
   for (;;) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { dataFolder } from './support/run.ts';
@@ -29,4 +29,22 @@ test('a script that is run by an older Node says so in one line', (t) => {
   };
   assert.match(run('22.19.0').stderr, /^this is Node v\S+: npm scripts need the Node 24 that npm ci installs .*\n$/);
   assert.equal(run('24.0.0').status, 0);
+});
+
+test('a script keeps compiled code for its next run', (t) => {
+  const clone = dataFolder(t);
+  cpSync(join(root, 'ready.cjs'), join(clone, 'ready.cjs'));
+  mkdirSync(join(clone, 'node_modules'));
+  writeFileSync(join(clone, 'node_modules/.package-lock.json'), '{}');
+  writeFileSync(join(clone, 'script.ts'), 'console.log(1 as number);');
+  const { NODE_COMPILE_CACHE: _, ...env } = process.env;
+  const run = () =>
+    spawnSync(process.execPath, ['-r', './ready.cjs', 'script.ts'], { cwd: clone, encoding: 'utf8', env });
+  const kept = () => readdirSync(join(clone, 'build/compile-cache'), { recursive: true }).length;
+  assert.equal(run().stdout, '1\n');
+  assert.ok(kept() > 1);
+  // A folder that can't be made is no reason to fail.
+  rmSync(join(clone, 'build'), { recursive: true });
+  writeFileSync(join(clone, 'build'), '');
+  assert.equal(run().stdout, '1\n');
 });
