@@ -6,12 +6,14 @@ import { inParallel } from '#core/parallel.ts';
 import { type Classified, clientOf } from '#core/registry/classify.ts';
 import { byText } from '#core/registry/image-graph.ts';
 import {
+  apartMs,
   isManifestPull,
   isManifestPush,
   type PullChange,
   type PullReader,
   pullChange,
   pullReachMs,
+  segments,
 } from '#core/registry/pull.ts';
 import { coveredPushes, pushReachMs } from '#core/registry/push.ts';
 import type { EventStore, SearchChange, SearchStore } from '#core/stores.ts';
@@ -179,10 +181,10 @@ export async function pushDocuments(
   reader: Pick<PullReader, 'events'>,
 ): Promise<SearchChange[]> {
   const fresh = new Map(touched.filter(isManifestPush).map((event) => [event.id, event]));
-  if (fresh.size === 0) return [];
-  const times = [...fresh.values()].map(({ time }) => time);
-  const [first, last] = [times.reduce((a, b) => Math.min(a, b)), times.reduce((a, b) => Math.max(a, b))];
-  const around = await reader.events(first - pushReachMs, last + pushReachMs);
+  const around: StoredEvent[] = [];
+  for (const part of segments([...fresh.values()], apartMs))
+    for (const event of await reader.events(part[0].time - pushReachMs, part[part.length - 1].time + pushReachMs))
+      around.push(event);
   const covered = coveredPushes(around);
   const changed = around.filter(({ id }) => fresh.has(id) || covered.get(id)?.some((by) => fresh.has(by)));
   return changed.map((doc) => {

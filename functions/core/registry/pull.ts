@@ -105,12 +105,12 @@ export function actsOf(events: StoredEvent[], { windowSeconds = 2, settled }: Pu
   return acts;
 }
 
-/** Sorted distinct events cut into independent parts. */
-export function segments(events: StoredEvent[]): StoredEvent[][] {
+/** Sorted distinct events cut wherever the gap is wider: into independent parts, unless it is given. */
+export function segments(events: StoredEvent[], gapMs = pullReachMs): StoredEvent[][] {
   const parts: StoredEvent[][] = [];
   let before = Number.NEGATIVE_INFINITY;
   for (const event of events.toSorted(byTime)) {
-    if (event.time - before > pullReachMs) parts.push([]);
+    if (event.time - before > gapMs) parts.push([]);
     parts.at(-1)!.push(event);
     before = event.time;
   }
@@ -142,20 +142,49 @@ export interface PullReader {
  * events; later pulls can't be affected. So a repository that is pulled every second for a year costs no more than a
  * quiet one, and a repeated call reads (at least) the same events again, whatever was stored meanwhile.
  *
- * Once every stored event was touched in a call whose change was stored, the stored pulls are pullsOf(all events).
+ * Touched events that lie far apart are read apart: a batch of an import may span a year. Once every stored event was
+ * touched in a call whose change was stored, the stored pulls are pullsOf(all events).
  */
 export async function pullChange(
   touched: StoredEvent[],
   reader: PullReader,
-  { windowSeconds }: Pick<PullOptions, 'windowSeconds'> = {},
+  { windowSeconds, gapMs = apartMs }: Pick<PullOptions, 'windowSeconds'> & { gapMs?: number } = {},
 ): Promise<PullChange> {
-  const times = touched.map(({ time }) => time);
-  // A write shows the purpose of the fetches just before it.
-  const first = times.reduce((a, b) => Math.min(a, b)) - writeAfterMs;
-  const from = first - pullReachMs;
+  const parts = segments(touched, gapMs);
+  const changes: PullChange[] = [];
+  for (const [at, part] of parts.entries()) {
+    const next = parts[at + 1];
+    const change = await changeAround(part, reader, windowSeconds, next ? next[0].time - reachBackMs : Infinity);
+    if (change) changes.push(change);
+    else next.unshift(...part);
+  }
+  return {
+    remove: changes.flatMap(({ remove }) => remove),
+    put: changes.flatMap(({ put }) => put),
+    events: changes.flatMap(({ events }) => events),
+    pulls: changes.flatMap(({ pulls }) => pulls),
+    pullOf: new Map(changes.flatMap(({ pullOf }) => [...pullOf])),
+  };
+}
+
+/** How far before touched events stored ones are read and may change. A write shows the purpose of earlier fetches. */
+const reachBackMs = writeAfterMs + pullReachMs;
+/** Touched events separated by a wider gap are read apart. */
+export const apartMs = 7 * 86_400_000;
+
+/** The change around sorted events; undefined if it reaches `until`, the first time that other touched ones change. */
+async function changeAround(
+  touched: StoredEvent[],
+  reader: PullReader,
+  windowSeconds: number | undefined,
+  until: number,
+): Promise<PullChange | undefined> {
+  const [first, last] = [touched[0].time - writeAfterMs, touched[touched.length - 1].time];
+  const from = touched[0].time - reachBackMs;
   const ids = new Set(touched.map(({ id }) => id));
   for (let ahead = pullReachMs; ; ahead *= 2) {
-    const to = times.reduce((a, b) => Math.max(a, b)) + ahead;
+    const to = last + ahead;
+    if (to >= until) return undefined;
     // Pulls opened up to `to` must be complete: their events end a reach later. Pushes a little before and writes a
     // little after matter too.
     const read = await reader.events(from - readBackMs, to + pullReachMs + writeAfterMs);

@@ -482,8 +482,8 @@ class Shelf {
   }
 
   /** Stores the change that a batch makes. */
-  async update(touched: StoredEvent[]) {
-    const { remove, put } = await pullChange(touched, this);
+  async update(touched: StoredEvent[], gapMs?: number) {
+    const { remove, put } = await pullChange(touched, this, { gapMs });
     for (const { id } of remove) this.opened.delete(id);
     for (const pull of put) this.opened.set(pull.id, pull);
   }
@@ -496,10 +496,11 @@ test('whatever the order, batches, redelivery and crashes, the stored pulls are 
       order: fc.shuffledSubarray([...list, ...list], { minLength: list.length }),
       sizes: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 8 }),
       crashes: fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }),
+      gapMs: fc.constantFrom(undefined, 0, 130_000),
     }),
   );
   await fc.assert(
-    fc.asyncProperty(deliveries, async ({ list, order, sizes, crashes }) => {
+    fc.asyncProperty(deliveries, async ({ list, order, sizes, crashes, gapMs }) => {
       const shelf = new Shelf();
       const again: StoredEvent[][] = [];
       const batches = [];
@@ -512,9 +513,9 @@ test('whatever the order, batches, redelivery and crashes, the stored pulls are 
         shelf.put(batch);
         // A crash after the events are stored: other batches are processed before this one is tried again.
         if (crashes[position % crashes.length]) again.push(batch);
-        else await shelf.update(batch);
+        else await shelf.update(batch, gapMs);
       }
-      for (const batch of again) await shelf.update(batch);
+      for (const batch of again) await shelf.update(batch, gapMs);
       assert.deepEqual([...shelf.opened.values()].sort(byTime), pullsOf(list));
     }),
     { seed: 5, numRuns: runs },
@@ -582,6 +583,21 @@ test('the cost of a steady puller does not grow over time', async () => {
   shelf.put([{ ...late, id: 'late' }]);
   await shelf.update([{ ...late, id: 'late' }]);
   assert.ok(shelf.read < 50, `${shelf.read} events read`);
+});
+
+test('what lies between touched events that are weeks apart is not read', async () => {
+  const shelf = new Shelf();
+  const steady = events(...Array.from({ length: 1000 }, (_, at) => [at * 3600, 'GET', '1', 'root'] as const));
+  shelf.put(steady);
+  for (const pull of pullsOf(steady)) shelf.opened.set(pull.id, pull);
+  const late = events([60, 'GET', '2', 'root'], [999 * 3600, 'GET', '2', 'root']).map((event) => ({
+    ...event,
+    id: `late ${event.id}`,
+  }));
+  shelf.put(late);
+  await shelf.update(late);
+  assert.ok(shelf.read < 10, `${shelf.read} events read`);
+  assert.deepEqual([...shelf.opened.values()].sort(byTime), pullsOf([...steady, ...late]));
 });
 
 /** The rule, clause by clause, tried on every earlier pull. */
