@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import { page, readCursor } from '#core/cursor.ts';
 import { type Pull, parseStoredEvent, type StoredEvent } from '#core/event.ts';
 import { aheadMs } from '#core/steady.ts';
@@ -11,6 +12,7 @@ import {
   groupCommit,
   lists,
   openDatabase,
+  pauseMs,
   readTogether,
   removeOld,
   transaction,
@@ -19,14 +21,17 @@ import { steadyClock } from './sqlite/steady-clock.ts';
 import { rowsATurn, turns } from './sqlite/turns.ts';
 import { byWeek, weekOf, weekOfRow, weeksOf } from './sqlite/weeks.ts';
 import { wiper } from './sqlite/wipe.ts';
+import { hasUser, isNamed, openUsers } from './users.ts';
 
 const day = 86_400_000;
 /** The order of the rows of a week. */
 const inOrder = 'user, repository, time, id';
 /** How many pairs may have a version of their own before all get a common one. */
 const mostVersions = 20_000;
-/** How many rows of a user are removed in one transaction, so that others can write in between. */
-const forgottenAtOnce = 5000;
+/** How many rows of a forgotten user are removed in one transaction, so that others can write in between. */
+const forgottenAtOnce = 1000;
+/** How many users are looked at in one transaction. */
+const usersAtOnce = 2000;
 
 export interface LocalEvents extends EventStore, Expiring {
   /** Which of these ids are those of stored events. */
@@ -35,6 +40,10 @@ export interface LocalEvents extends EventStore, Expiring {
   time(): number;
   /** Removes entries that were quarantined for too long. */
   expireQuarantine(): Promise<void>;
+  /** Whether rows of forgotten users, whose names are gone already, are still to be removed. */
+  isLeaving(): boolean;
+  /** Removes these. `forget` begins that itself. */
+  leave(): Promise<void>;
 }
 
 interface Put {
@@ -43,8 +52,8 @@ interface Put {
   doc: string;
 }
 
-type EventRow = [id: string, user: string, repository: string, time: number, origin: string, doc: string];
-type PullRow = [id: string, user: string, repository: string, time: number, doc: string];
+type EventRow = [id: string, user: number, repository: string, time: number, origin: string, doc: string];
+type PullRow = [id: string, user: number, repository: string, time: number, doc: string];
 
 type Column = 'id' | 'user' | 'repository' | 'time' | 'origin';
 
@@ -68,9 +77,8 @@ function listOf<T>(of: T, fields: (keyof T)[]): string {
   return JSON.stringify(values.slice(0, values.findLastIndex((value) => value !== undefined) + 1));
 }
 
-/** The fields that `listOf` wrote; undefined if it is a `doc` of an older version, an object with everything. */
-function fieldsOf<T>(doc: string, fields: (keyof T)[]): T | undefined {
-  if (!doc.startsWith('[')) return undefined;
+/** The fields that `listOf` wrote. */
+function fieldsOf<T>(doc: string, fields: (keyof T)[]): T {
   const of: Partial<T> = {};
   for (const [at, value] of (JSON.parse(doc) as (T[keyof T] | null)[]).entries())
     if (value !== null) of[fields[at]] = value;
@@ -83,14 +91,19 @@ const wholeOrigin = (origin: string) => origin.replace(/~(\d+)~/g, (_, length) =
 
 const docOf = (event: StoredEvent) => listOf<Omit<StoredEvent, Column>>(event, eventFields);
 const docOfPull = (pull: Pull) => listOf<Omit<Pull, Column>>(pull, pullFields);
-const eventOf = ([id, user, repository, time, origin, doc]: EventRow): StoredEvent => ({
+const eventOf = ([id, , repository, time, origin, doc]: EventRow, user: string): StoredEvent => ({
   ...{ id, user, repository, time, origin: wholeOrigin(origin) },
-  ...(fieldsOf(doc, eventFields) ?? parseStoredEvent(doc)),
+  ...fieldsOf(doc, eventFields),
 });
-const pullOf = ([id, user, repository, time, doc]: PullRow): Pull => ({
+const pullOf = ([id, , repository, time, doc]: PullRow, user: string): Pull => ({
   ...{ id, time, user, repository },
-  ...(fieldsOf(doc, pullFields) ?? JSON.parse(doc)),
+  ...fieldsOf(doc, pullFields),
 });
+/** Makes a `doc` from one of an older version, an object with everything. */
+const shorter = {
+  events: (doc: string) => docOf(parseStoredEvent(doc)),
+  pulls: (doc: string) => docOfPull(JSON.parse(doc) as Pull),
+};
 
 /** Registry events, the pulls derived from them, the quarantine and the daily keys, in one SQLite file. */
 export function openEvents(
@@ -101,13 +114,14 @@ export function openEvents(
   const database = openDatabase(
     file,
     `${eventTables}
+     CREATE UNIQUE INDEX IF NOT EXISTS events_id ON events (id);
      CREATE INDEX IF NOT EXISTS events_week ON events (${weekOfRow}, ${inOrder});
      CREATE UNIQUE INDEX IF NOT EXISTS pulls_week ON pulls (${weekOfRow}, ${inOrder});
      CREATE INDEX IF NOT EXISTS pulls_newest ON pulls (${weekOfRow}, user, time, id);
      CREATE TABLE IF NOT EXISTS versions (
        user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS forgotten (person TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;`,
-    { cacheMiB, isScrubbed: true, before: moveOlderRows },
+    { cacheMiB, isScrubbed: true, before: (older) => moveOlderRows(older, shorter) },
   );
   const commit = groupCommit(database);
   const wiped = wiper(file);
@@ -116,34 +130,31 @@ export function openEvents(
   const held: Quarantine = openQuarantine(database, { keys, time, mostBytes: mostQuarantineBytes });
   const prepare = (sql: string) => database.prepare(sql);
   const putEvent = prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)');
-  const origin = lists<[string]>(prepare('SELECT origin FROM events WHERE id = ?'));
+  const giveWay = prepare(`DELETE FROM events WHERE id = ? AND NOT ${hasUser}`);
+  const origin = lists<[string]>(prepare(`SELECT origin FROM events WHERE id = ? AND ${hasUser}`));
   const eventsOf = prepare(
-    `SELECT * FROM events WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id`,
+    `SELECT * FROM events WHERE ${weekOfRow} = ? AND ${isNamed} AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id`,
   );
   const later = prepare(
-    `SELECT * FROM events WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND time > ? ORDER BY time, id LIMIT ?`,
+    `SELECT * FROM events WHERE ${weekOfRow} = ? AND ${isNamed} AND repository = ? AND time > ? ORDER BY time, id LIMIT ?`,
   );
-  const rewriteEvent = prepare('UPDATE events SET doc = ? WHERE id = ? AND user = ?');
-  const nextUser = prepare(
-    `SELECT min((SELECT user FROM events WHERE ${weekOfRow} = value AND user > ? ORDER BY user LIMIT 1)) AS user
-     FROM json_each(?)`,
-  );
+  const rewriteEvent = prepare(`UPDATE events SET doc = ? WHERE id = ? AND ${isNamed}`);
   const nextRepositories = prepare(
     `SELECT DISTINCT repository FROM events WHERE ${weekOfRow} IN (SELECT value FROM json_each(?)) AND user = ?
        AND repository > ? ORDER BY repository LIMIT ?`,
   );
   const pullsOf = prepare(
-    `SELECT * FROM pulls WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id`,
+    `SELECT * FROM pulls WHERE ${weekOfRow} = ? AND ${isNamed} AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id`,
   );
   const version = lists<[number]>(prepare('SELECT version FROM versions WHERE user = ? AND repository = ?'));
   const putVersion = prepare('INSERT OR REPLACE INTO versions VALUES (?, ?, ?)');
   const putPull = prepare('INSERT OR REPLACE INTO pulls VALUES (?, ?, ?, ?, ?)');
   const removePull = prepare(
-    `DELETE FROM pulls WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND time = ? AND id = ?`,
+    `DELETE FROM pulls WHERE ${weekOfRow} = ? AND ${isNamed} AND repository = ? AND time = ? AND id = ?`,
   );
   const newest = prepare(
     `SELECT * FROM pulls INDEXED BY pulls_newest
-     WHERE ${weekOfRow} = ? AND user = ? AND (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?`,
+     WHERE ${weekOfRow} = ? AND ${isNamed} AND (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?`,
   );
   for (const statement of [eventsOf, later, pullsOf, newest]) statement.setReturnArrays(true);
   const putMark = prepare(
@@ -155,6 +166,7 @@ export function openEvents(
   const lowerMarks = prepare('UPDATE forgotten SET at = ? WHERE at > ?');
   const expireMarks = prepare('DELETE FROM forgotten WHERE at <= ?');
 
+  const users = openUsers(prepare);
   const digest = (user: string) => hash('sha256', user, 'base64url');
   const eventWeeks = weeksOf(prepare, byWeek('events', 'events_week'));
   const pullWeeks = weeksOf(prepare, byWeek('pulls', 'pulls_newest'));
@@ -171,34 +183,80 @@ export function openEvents(
     putVersion.run(...common, greatest);
     versions = 0;
   }
+  const removeVersions = prepare('DELETE FROM versions WHERE user = ? AND repository <> ?');
+  /** The rows of a user. */
+  const own = [
+    { rows: 'events INDEXED BY events_week', weeks: eventWeeks },
+    { rows: 'pulls INDEXED BY pulls_newest', weeks: pullWeeks },
+  ].map(({ rows, weeks }) => {
+    const [table] = rows.split(' ');
+    const those = `FROM ${rows} WHERE ${weekOfRow} IN (SELECT value FROM json_each(?)) AND user = ?`;
+    const count = lists<[number]>(prepare(`SELECT COUNT(*) ${those}`));
+    const some = prepare(`DELETE FROM ${table} WHERE rowid IN (SELECT rowid ${those} LIMIT ${forgottenAtOnce})`);
+    return {
+      count: (number: number) => count.get(JSON.stringify(weeks()), number)![0],
+      /** Removes some; returns whether more may be left. */
+      remove: (number: number) => Number(some.run(JSON.stringify(weeks()), number).changes) === forgottenAtOnce,
+    };
+  });
+  /** Removes some rows of a forgotten user. */
+  function removeSome(number: number): void {
+    if (!own.map(({ remove }) => remove(number)).includes(true)) users.remove(number);
+  }
+  async function leave(): Promise<void> {
+    const part = () => {
+      const number = users.leaving();
+      if (number !== undefined) removeSome(number);
+      return number !== undefined;
+    };
+    if (!transaction(database, part)) return;
+    while (transaction(database, part)) await wait(pauseMs);
+    await wiped(true);
+  }
+  /** Removes the names of users who have no rows left. */
+  async function dropUsers(): Promise<void> {
+    const has = ['events INDEXED BY events_week', 'pulls INDEXED BY pulls_newest'].map(
+      (rows) => `EXISTS (SELECT 1 FROM json_each(?) CROSS JOIN ${rows} WHERE ${weekOfRow} = value AND user = number)`,
+    );
+    const drop = prepare(`DELETE FROM users WHERE number BETWEEN ? AND ? AND NOT (${has.join(' OR ')})`);
+    const greatest = Number(prepare('SELECT max(number) AS number FROM users').get()?.number);
+    for (let from = 1; from <= greatest; from += usersAtOnce, await wait(pauseMs))
+      transaction(database, () => {
+        // The newest first: most users have rows there.
+        const weeks = [eventWeeks, pullWeeks].map((weeks) => JSON.stringify(weeks().reverse()));
+        drop.run(from, from + usersAtOnce - 1, ...weeks);
+      });
+  }
   /** The events of the last put by id, with their docs: a batch reads back what it has just put, until it replaces pulls. */
   let latest = new Map<string, Put>();
-  const readBack = (row: EventRow): StoredEvent => {
+  const readBack = (row: EventRow, user: string): StoredEvent => {
     const put = latest.get(row[0]);
-    return put !== undefined && put.origin === row[4] && put.doc === row[5] ? put.event : eventOf(row);
+    return put !== undefined && put.origin === row[4] && put.doc === row[5] ? put.event : eventOf(row, user);
   };
   const eventRows = (rows: unknown) => rows as EventRow[];
-  const pulls = (rows: unknown) => (rows as PullRow[]).map(pullOf);
+  const pulls = (rows: unknown, user: string) => (rows as PullRow[]).map((row) => pullOf(row, user));
 
   const pause = turns(rowsATurn);
 
   return {
     async put(events) {
       latest = new Map();
-      return transaction(database, () =>
-        events.map((event) => {
+      return transaction(database, () => {
+        const numberFor = users.giving();
+        return events.map((event) => {
           const { id, user, repository, time } = event;
           const [doc, own] = [docOf(event), shortOrigin(event.origin)];
           latest.set(id, { event, origin: own, doc });
-          if (putEvent.run(id, user, repository, time, own, doc).changes === 1) return true;
+          const put = () => putEvent.run(id, numberFor(user), repository, time, own, doc).changes === 1;
+          if (put() || (giveWay.run(id).changes === 1 && put())) return true;
           return wholeOrigin(String(origin.get(id)?.[0])) === event.origin;
-        }),
-      );
+        });
+      });
     },
     stored: (ids) => readTogether(database, () => new Set(ids.filter((id) => origin.get(id) !== undefined))),
     async events(user, repository, from, to) {
       const rows = eventWeeks(from, to).flatMap((week) => eventRows(eventsOf.all(week, user, repository, from, to)));
-      return rows.map(readBack);
+      return rows.map((row) => readBack(row, user));
     },
     async rewrite(events) {
       transaction(database, () => {
@@ -207,19 +265,16 @@ export function openEvents(
     },
     async pairs({ cursor, limit }) {
       const weeks = JSON.stringify(eventWeeks());
-      const after = cursor === undefined ? undefined : (JSON.parse(cursor) as [string, string]);
       const items: { user: string; repository: string }[] = [];
-      // `` is the user of anonymous pulls, and the first.
-      for (let [user, repository] = after ?? ['', '']; ; repository = '') {
-        for (const next of nextRepositories.all(weeks, user, repository, limit - items.length))
-          items.push({ user, repository: String(next.repository) });
-        if (items.length === limit) break;
-        const next = nextUser.get(user, weeks)?.user;
-        if (next === null || next === undefined) return { items };
-        user = String(next);
+      const [last, lastRepository] = cursor === undefined ? [0, ''] : (JSON.parse(cursor) as [number, string]);
+      for (let next = users.from(last); next !== undefined; next = users.from(next[0] + 1)) {
+        const [number, user] = next;
+        const after = number === last ? lastRepository : '';
+        for (const { repository } of nextRepositories.all(weeks, number, after, limit - items.length))
+          items.push({ user, repository: String(repository) });
+        if (items.length === limit) return { items, cursor: JSON.stringify([number, items[limit - 1].repository]) };
       }
-      const { user, repository } = items[limit - 1];
-      return { items, cursor: JSON.stringify([user, repository]) };
+      return { items };
     },
     async eventsAfter(user, repository, after, limit) {
       const start = after ?? Number.NEGATIVE_INFINITY;
@@ -228,13 +283,13 @@ export function openEvents(
         rows.push(...eventRows(later.all(week, user, repository, start, limit - rows.length)));
         if (rows.length === limit) break;
       }
-      return rows.map(eventOf);
+      return rows.map((row) => eventOf(row, user));
     },
     async version(user, repository) {
       return versionOf(user, repository);
     },
     async pulls(user, repository, from, to) {
-      return pullWeeks(from, to).flatMap((week) => pulls(pullsOf.all(week, user, repository, from, to)));
+      return pullWeeks(from, to).flatMap((week) => pulls(pullsOf.all(week, user, repository, from, to), user));
     },
     async versions(pairs) {
       return readTogether(database, () => pairs.map(({ user, repository }) => versionOf(user, repository)));
@@ -242,12 +297,13 @@ export function openEvents(
     async replacePulls(replacements) {
       latest = new Map();
       return commit(() => {
+        const numberFor = users.giving();
         const replaced = replacements.map(({ user, repository, version, remove, put }) => {
           if (versionOf(user, repository) !== version) return false;
           putVersion.run(user, repository, version + 1);
           versions++;
           for (const { time, id } of remove) removePull.run(weekOf(time), user, repository, time, id);
-          for (const pull of put) putPull.run(pull.id, user, repository, pull.time, docOfPull(pull));
+          for (const pull of put) putPull.run(pull.id, numberFor(user), repository, pull.time, docOfPull(pull));
           return true;
         });
         if (versions > mostVersions) dropVersions();
@@ -258,7 +314,7 @@ export function openEvents(
       const [time, id] = readCursor(cursor);
       const found: Pull[] = [];
       for (const week of pullWeeks(undefined, time).reverse()) {
-        found.push(...pulls(newest.all(week, user, time, id, limit + 1 - found.length)));
+        found.push(...pulls(newest.all(week, user, time, id, limit + 1 - found.length), user));
         if (found.length > limit) break;
       }
       // A reader of all pages yields to other work after each page.
@@ -275,38 +331,32 @@ export function openEvents(
       return keys.of(ofDay, (now) => Math.min(Math.max(Date.parse(ofDay) + 2 * day, now + day), now + 2 * day));
     },
     async forget(user) {
-      const own = (
-        [
-          ['events', eventWeeks],
-          ['pulls', pullWeeks],
-        ] as const
-      ).map(([table, weeks]) => {
-        const some = prepare(
-          `DELETE FROM ${table} WHERE rowid IN (
-             SELECT rowid FROM ${table} WHERE ${weekOfRow} IN (SELECT value FROM json_each(?)) AND user = ?
-             LIMIT ${forgottenAtOnce})`,
-        );
-        const listed = JSON.stringify(weeks());
-        return () => Number(some.run(listed, user).changes);
+      const rows = transaction(database, () => {
+        const versions = Number(removeVersions.run(user, '').changes);
+        const number = users.numberOf(user);
+        if (number === undefined) return versions;
+        const rows = own.reduce((sum, { count }) => sum + count(number), 0);
+        users.forget(number);
+        removeSome(number);
+        // And the row of its name.
+        return versions + rows + 1;
       });
-      const versions = prepare('DELETE FROM versions WHERE user = ? AND repository <> ?');
-      let rows = 0;
-      // All together, because each time that the lock is taken a batch may come first.
-      const part = () => [...own.map((some) => some()), Number(versions.run(user, '').changes)];
-      for (let most = forgottenAtOnce; most >= forgottenAtOnce; await pause(most)) {
-        const removed = transaction(database, part);
-        rows += removed.reduce((sum, count) => sum + count);
-        most = Math.max(...removed.slice(0, own.length));
-      }
-      rows += await held.forget(user);
-      await wiped(rows > 0);
-      return rows;
+      const quarantined = await held.forget(user);
+      await wiped(rows + quarantined > 0);
+      // What is left after a failure, the next start removes.
+      if (users.leaving() !== undefined) setImmediate(() => leave().catch(() => {}));
+      return rows + quarantined;
     },
+    isLeaving: () => users.leaving() !== undefined,
+    leave,
     async expire(before) {
       let rows = 0;
       for (const table of ['events', 'pulls']) rows += await removeOld(database, table, 'rowid', before);
       // They name users, of whom there may be no other row.
-      if (rows > 0) transaction(database, dropVersions);
+      if (rows > 0) {
+        transaction(database, dropVersions);
+        await dropUsers();
+      }
       await held.expire(before);
     },
     time,

@@ -39,7 +39,7 @@ checkpointContract('embedded checkpoints', async () => openCheckpoints(join(fres
 
 eventContract('embedded events', async (clock, bounds) => openEvents(join(fresh(), 'events.db'), clock, bounds));
 
-/** The tables of 0.1.0, and those that followed, in the order of users. */
+/** The tables of 0.1.0, and those that followed: in the order of users, then as they came. */
 const olderTables = [
   `CREATE TABLE events (id TEXT PRIMARY KEY, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT) WITHOUT ROWID;
    CREATE TABLE pulls (id TEXT PRIMARY KEY, user TEXT, repository TEXT, time REAL, doc TEXT) WITHOUT ROWID;`,
@@ -48,6 +48,8 @@ const olderTables = [
    CREATE TABLE pulls (
      id TEXT, user TEXT, repository TEXT, time REAL, doc TEXT, PRIMARY KEY (user, repository, time, id)) WITHOUT ROWID;
    CREATE INDEX pulls_history ON pulls (user, time DESC, id DESC);`,
+  `CREATE TABLE events (id TEXT NOT NULL UNIQUE, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT);
+   CREATE TABLE pulls (id TEXT, user TEXT, repository TEXT, time REAL, doc TEXT);`,
 ];
 for (const [at, tables] of olderTables.entries())
   eventContract(`embedded events in a file of an older version (${at})`, async (clock, bounds) => {

@@ -24,7 +24,7 @@ type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'forget' | 'leave'
 /** Of the writer of search. */
 type SearchWrite = 'writeRows';
 /** Writes of serve to events. */
-type EventsWrite = 'forget' | 'markForgotten';
+type EventsWrite = 'forget' | 'markForgotten' | 'leave';
 /** Results computed from images are cached in memory, so one thread runs all such queries. */
 const ofImages: LongQuery[] = ['unused', 'repositories', 'catalogue', 'deleted'];
 /** Threads for all other reads. */
@@ -112,8 +112,13 @@ export function openWriter(file: string): LocalSearch & { start(): void } {
 }
 
 /** The events store of a file, with forgetting in a thread. */
-export function eventsOfServer(file: string, events: LocalEvents): LocalEvents {
+export function eventsOfServer(
+  file: string,
+  events: LocalEvents,
+  report: (cause: unknown) => void = console.error,
+): LocalEvents {
   const { ask } = asker({ store: 'events', file, cacheMiB: readCacheMiB });
+  if (events.isLeaving()) ask('leave').catch(report);
   return {
     ...events,
     forget: async (user, repositories) => Number(await ask('forget', user, repositories)),

@@ -119,11 +119,11 @@ test('a search store that is missing, empty, unreadable or damaged is rebuilt at
 
 test("what is known of a forgotten user's images is in no event, and comes along", async (t) => {
   const folder = dataFolder(t);
-  const { search } = openStores(folder);
+  const { events, search } = openStores(folder);
   const doc = storedEvent('e1', days, { action: 'push' });
   await search.write([{ kind: 'event', id: 'e1', version: 1, doc }]);
   await search.forget(doc.user);
-  new DatabaseSync(join(folder, 'events.db')).exec(`INSERT INTO events VALUES ('e2', 'Bob', 'app', ${days}, '', '{}')`);
+  await events.put([storedEvent('e2', days, { user: 'Bob' })]);
   markSearchDamaged(folder);
   assert.equal(replaceLostSearch(folder), 'is damaged');
   const { sums, search: made } = openStores(folder);
