@@ -55,6 +55,9 @@ export async function reads(cluster: Cluster, { count, batch }: { count: number;
     pullers: () => search.pullers({ repository, limit: 100 }),
     history: () => events.history('user-0', { limit: 50 }),
     unused: () => search.unused({ since, limit: 1000 }),
+    images: () => search.images({ repository }),
+    usersOfKind: () => search.users({ sort: 'recent', kind: 'ci', limit: 100, now }),
+    catalogue: () => search.catalogue({ now, halfLifeMs: 7 * dayMs }),
   };
   const [alone, busy]: Record<string, number>[] = [{}, {}];
   for (const [name, read] of Object.entries(all)) {

@@ -69,6 +69,10 @@ export const documentsIndex: Index = {
       first: { type: 'double' },
       weight: { type: 'double' },
       people: { type: 'long' },
+      /** Of sums of images: what is known about a repository's, and one that was not used after `used`. */
+      images: { type: 'object', enabled: false },
+      used: { type: 'double' },
+      unused: { type: 'object', enabled: false },
     },
   },
 };

@@ -58,3 +58,13 @@ export const itemOf = (action: string, doc: object): string => `${action}\n${JSO
 /** `external_gte`: a version below the stored one is refused; `external`: the same one, too. */
 export const versioned = (id: string, version: number, type: 'external' | 'external_gte', doc: object): string =>
   itemOf(`{"index":{"_id":"${id}","version":${version},"version_type":"${type}"}}`, doc);
+
+/** The UTF-8 order, which is that of OpenSearch. */
+export const byText = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+/** A query may have at most 65,536 terms. */
+export const termsAtOnce = 60_000;
+export const among = (field: string, names: string[]): Query[] =>
+  Array.from({ length: Math.ceil(names.length / termsAtOnce) }, (_, part) => ({
+    terms: { [field]: names.slice(part * termsAtOnce, (part + 1) * termsAtOnce) },
+  }));

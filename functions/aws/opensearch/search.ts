@@ -1,20 +1,12 @@
 // The search store over OpenSearch. Every result is exact: `terms` on the single shard, `composite` for results that
 // may be long, and no `cardinality`.
 import { hash } from 'node:crypto';
-import { type Action, type PullClass, taughtClasses } from '#core/event.ts';
-import { clockSlackMs } from '#core/registry/image-graph.ts';
-import {
-  type ManifestInfo,
-  manifestsIn,
-  type RepositoryImages,
-  toldOf,
-  toldReferences,
-} from '#core/registry/images.ts';
+import { type PullClass, taughtClasses } from '#core/event.ts';
+import { type ManifestInfo, manifestsIn, toldOf } from '#core/registry/images.ts';
 import { isIndex } from '#core/registry/media-types.ts';
 import { keyMark } from '#core/registry/name.ts';
 import { type ImageChange, usingClasses } from '#core/registry/outdated.ts';
 import { withOthers } from '#core/registry/pullers.ts';
-import { imagesIn, isDeleted, oldestUnused } from '#core/registry/unused.ts';
 import {
   type CatalogueRow,
   type Counts,
@@ -34,6 +26,7 @@ import {
   type UsersQuery,
   weakKinds,
 } from '#core/stores.ts';
+import { imageOf, imageReads, isChange, isImage } from './images.ts';
 import { documentsIndex, type Index, indexNamed, recommendationsIndex, templateOf } from './mapping.ts';
 import {
   isPassing,
@@ -44,7 +37,9 @@ import {
   pause,
 } from './opensearch.ts';
 import {
+  among,
   anyOf,
+  byText,
   contains,
   countedOf,
   dayMs,
@@ -60,6 +55,7 @@ import {
   source,
   startOfDay,
   term,
+  termsAtOnce,
   versioned,
 } from './queries.ts';
 import { live, openSums, type Source } from './summed.ts';
@@ -153,26 +149,11 @@ const weight = (now: number, halfLife: number) => ({
     },
   },
 });
+const without = (repositories: string[]): Query[] =>
+  repositories.length > 0 ? [{ bool: { must_not: among('repository', repositories) } }] : [];
 const countedNames = Object.keys(countedOf) as (keyof Counts)[];
-/**
- * Events, and the facts that remain of a forgotten user's events: that an image was pushed, pulled or deleted, but not
- * by whom.
- */
-const isOfImage: Query = { terms: { kind: ['event', 'fact'] } };
-const isDelete: Query = { bool: { filter: [isOfImage, term('action', 'delete')] } };
-const isManifest: Query = { bool: { filter: [isOfImage, term('manifest', true)] } };
-const isImage: Query = { bool: { should: [isManifest, isDelete], minimum_should_match: 1 } };
-const isChange: Query = {
-  bool: { should: [{ bool: { filter: [isManifest, term('action', 'push')] } }, isDelete], minimum_should_match: 1 },
-};
 /** Some 10 MB. */
 const mostPairsKept = 100_000;
-/** A query may have at most 65,536 terms. */
-const termsAtOnce = 60_000;
-const among = (field: string, names: string[]): Query[] =>
-  Array.from({ length: Math.ceil(names.length / termsAtOnce) }, (_, part) => ({
-    terms: { [field]: names.slice(part * termsAtOnce, (part + 1) * termsAtOnce) },
-  }));
 export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: SearchOptions): OpenSearchStore {
   const call = openSearchCall(options);
   const documents = `${prefix}-documents`;
@@ -233,6 +214,20 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     });
     return aggregations?.all.doc_count ?? 0;
   };
+
+  /** The content of documents in an order, `page` at a time. */
+  async function* listed<T>(query: Query, sort: object[], page: number): AsyncIterable<T> {
+    let after: unknown[] | undefined;
+    do {
+      const { hits } = await call<{ hits: { hits: { _source: T; sort: unknown[] }[] } }>(
+        'POST',
+        `/${documents}/_search`,
+        { query, size: page, sort, track_total_hits: false, ...(after ? { search_after: after } : {}) },
+      );
+      for (const { _source } of hits.hits) yield _source;
+      after = hits.hits.length < page ? undefined : hits.hits.at(-1)?.sort;
+    } while (after);
+  }
 
   /** All buckets of a composite aggregation, page by page. */
   async function* composite(filter: Query[], sources: object[], aggs: object = {}): AsyncIterable<Bucket> {
@@ -328,6 +323,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       for (const bucket of classes?.buckets ?? []) yield { ...bucket, key: { user, class: bucket.key } };
   }
 
+  const images = imageReads({ composite, listed });
   const sums = openSums((body) => call('POST', `/${documents}/_search`, body));
 
   const repositoryRows = async (source: Source, filter: Query[], order: object[], limit: number, weight: object) => {
@@ -386,65 +382,6 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     return known;
   };
 
-  /** Returns what is known of the images of these repositories, or of all, sorted by name. */
-  async function* images(only: Query[] = []): AsyncIterable<RepositoryImages> {
-    const facts = composite(
-      [isImage, ...only],
-      [
-        source('repository'),
-        source('action'),
-        source('digest', true),
-        source('tag', true),
-        source('class'),
-        source('apart', true),
-      ],
-      { last: newestOf },
-    );
-    const told = manifests(only)[Symbol.asyncIterator]();
-    let next = await told.next();
-    let open: RepositoryImages | undefined;
-    for await (const { key, last } of facts) {
-      const repository = String(key.repository);
-      if (open?.repository !== repository) {
-        if (open) yield open;
-        open = { repository, facts: [], manifests: [] };
-        for (; !next.done && byText(next.value.repository, repository) <= 0; next = await told.next())
-          if (next.value.repository === repository) open.manifests.push(next.value.info);
-      }
-      const { digest, tag } = imageOf(key);
-      open.facts.push({
-        ...{ action: String(key.action) as Action, class: String(key.class) as PullClass, time: last?.value ?? 0 },
-        ...{ apart: String(key.apart) === 'true', ...(digest ? { digest } : {}), ...(tag ? { tag } : {}) },
-      });
-    }
-    if (open) yield open;
-  }
-
-  /** Sorted by repository. A bucket is one reference of a manifest, or a manifest without references. */
-  async function* manifests(only: Query[]): AsyncIterable<{ repository: string; info: ManifestInfo }> {
-    const sources = ['mediaType', 'runs', 'subject', 'told', 'references'].map((field) => source(field, true));
-    let open: { repository: string; info: ManifestInfo } | undefined;
-    for await (const { key, size } of composite(
-      [term('kind', 'manifest'), ...only],
-      [source('repository'), source('digest'), ...sources],
-      { size: { max: { field: 'size' } } },
-    )) {
-      const [repository, digest] = [String(key.repository), String(key.digest)];
-      if (open?.repository !== repository || open.info.digest !== digest) {
-        if (open) yield open;
-        const info: ManifestInfo = { digest };
-        if (key.mediaType !== null) info.mediaType = String(key.mediaType);
-        if (key.runs !== null) info.runs = String(key.runs) === 'true';
-        if (key.subject !== null) info.subject = String(key.subject);
-        if (size?.value != null) info.size = size.value;
-        if (Number(key.told) >= toldReferences) info.references = [];
-        open = { repository, info };
-      }
-      if (key.references !== null) open.info.references?.push(String(key.references));
-    }
-    if (open) yield open;
-  }
-
   /** Digests of the indices that name a manifest and, if it is an index itself, of the manifests it names. */
   async function related(image: string): Promise<string[]> {
     const found: string[] = [];
@@ -458,31 +395,6 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       ))
         if (isIndex(String(key.mediaType)) && key[other] !== null) found.push(String(key[other]));
     return found;
-  }
-
-  /** Repositories in which nothing was pushed or pulled after a delete. They are few, so their images can be read. */
-  async function quietSinceDelete(): Promise<string[]> {
-    const deletedAt = new Map<string, number>();
-    for await (const { key, last } of composite([isDelete], [source('repository')], { last: newestOf }))
-      deletedAt.set(String(key.repository), last?.value ?? 0);
-    const quiet = new Set(deletedAt.keys());
-    for (const some of among('repository', [...quiet]))
-      for await (const { key, last } of composite(
-        [isOfImage, { terms: { action: ['push', 'pull'] } }, some],
-        [source('repository'), source('action')],
-        { last: newestOf },
-      )) {
-        const slack = key.action === 'pull' ? clockSlackMs : 0;
-        if ((last?.value ?? 0) - slack > deletedAt.get(String(key.repository))!) quiet.delete(String(key.repository));
-      }
-    return [...quiet];
-  }
-
-  async function deleted(): Promise<string[]> {
-    const found: string[] = [];
-    for (const some of among('repository', await quietSinceDelete()))
-      for await (const one of images([some])) if (isDeleted(one)) found.push(one.repository);
-    return found.sort(byText);
   }
 
   /** Stores the facts about images in a user's events, without the user. */
@@ -507,11 +419,6 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     }
     if (items.length > 0) await bulk(documents, items);
   }
-
-  const present = async (): Promise<Query[]> => {
-    const gone = among('repository', await deleted());
-    return gone.length > 0 ? [{ bool: { must_not: gone } }] : [];
-  };
 
   const recommendationsDocument = async (id: string): Promise<SavedRecommendations | undefined> => {
     const found = await orNothing(
@@ -586,8 +493,8 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         name: [{ _key: 'asc' }],
       }[sort];
       const filter = [...(search ? [namedLike(search)] : []), ...filterOf({ registry })];
-      const there = [...filter, ...(await present())];
-      return sums.read('repository', (source) => {
+      return sums.read('repository', async (source) => {
+        const there = [...filter, ...without(await images.deleted(source))];
         // Only for the order that needs it: a script costs more than all else.
         const weight = sort === 'trending' ? { weight: { sum: { script: weightOn(now, source.summed) } } } : {};
         return repositoryRows(source, there, order, limit, weight);
@@ -607,7 +514,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       const rows: CatalogueRow[] = [];
       const listed: Query = { bool: { should: [isTaught, isPerson, isDay], minimum_should_match: 1 } };
       for await (const { key, pulls, people, days, recent } of composite(
-        [listed, ...(await present())],
+        [listed, ...without(await sums.read('repository', images.deleted))],
         [source('repository')],
         counted,
       )) {
@@ -724,13 +631,9 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       const isPart: Query = { bool: { filter: [isRaw, term('digest', digest)], must_not: [term('apart', true)] } };
       return withOthers(pulled, await read([isPart]), limit);
     },
-    unused: (query) => oldestUnused(imagesIn(images(), query.registry), query),
-    async images({ repository }) {
-      const found: RepositoryImages[] = [];
-      for await (const one of images([{ terms: { repository: [repository].flat() } }])) found.push(one);
-      return found;
-    },
-    deleted,
+    unused: (query) => sums.read('repository', (source) => images.unused(source, query)),
+    images: ({ repository }) => sums.read('repository', (source) => images.imagesOf(source, [repository].flat())),
+    deleted: () => sums.read('repository', images.deleted),
     async imageUse(query) {
       const isUse = [isPull, named, { terms: { class: usingClasses } }, { range: { time: { gte: query.from } } }];
       const names: string[] = 'repository' in query ? [query.repository].flat() : [];
@@ -840,7 +743,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
           throw new Error(`summing takes longer than ${mostMs / 1000} s: npm run sums has no limit`);
       };
       const put = (items: Iterable<string>) => bulk(documents, items);
-      const to = { call, alias: documents, composite, histogram, aggregate, bulk: put, inTime };
+      const to = { call, alias: documents, composite, histogram, aggregate, images: images.sumsOf, bulk: put, inTime };
       return sumUp(to, startOfDay(now) - dayMs);
     },
   };
@@ -853,7 +756,6 @@ const shownId = (user: string) => `shown-${digest(user)}`;
 const shownOf = ({ user, model, items }: SavedRecommendations): ShownList => ({
   ...{ user, list: model.slice(shownMark.length), items: items as unknown as ShownItem[] },
 });
-const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 /** Replaces a document; one without items is removed. */
 const stored = (id: string, items: unknown[], doc: object) =>
   items.length > 0 ? itemOf(`{"index":{"_id":"${id}"}}`, doc) : `{"delete":{"_id":"${id}"}}\n`;
@@ -941,9 +843,3 @@ const pullerOf = ({ key, doc_count, last, newest }: PullerBucket, only: string):
   const pulls = { user, repository, pulls: doc_count, lastPull: last.value ?? 0 };
   return { ...pulls, ...image, ...(tag ? { tag } : {}), ...(digest ? { digest } : {}) };
 };
-
-const imageOf = ({ repository, tag, digest }: Bucket['key']) => ({
-  repository: String(repository),
-  ...(tag === null || tag === '' ? {} : { tag: String(tag) }),
-  ...(digest === null || digest === '' ? {} : { digest: String(digest) }),
-});

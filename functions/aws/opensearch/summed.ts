@@ -3,7 +3,7 @@
 // its sequence number shows. Without sums, or if they may count what was removed since, all is read from the documents.
 import { OpenSearchError } from './opensearch.ts';
 import { allOf, anyOf, dayMs, type Query, term } from './queries.ts';
-import { type Counted, type Cube, type Field, queryOf, removedFrom, type Summed, sumName } from './sums.ts';
+import { type Counted, type Cube, type Field, isReadable, queryOf, removedFrom, type Summed, sumName } from './sums.ts';
 
 /** What to aggregate: sums and documents, which stand for each document once. */
 export interface Source {
@@ -70,7 +70,7 @@ export function openSums(search: Search) {
       ...{ size: 10, track_total_hits: false, query: term('kind', 'summed') },
     });
     known.clear();
-    return found.hits.hits.find(({ _index, _source }) => _index === _source.index)?._source;
+    return found.hits.hits.find(({ _index, _source }) => _index === _source.index && isReadable(_source))?._source;
   };
 
   /** Undefined if the sums are not in use any more; 'all' if any document may be missing in them. */

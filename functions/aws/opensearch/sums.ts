@@ -6,6 +6,8 @@
 //   user         pulls of a named user by registry and class
 //   day          what counts count, by registry, and by each of `fields`
 //
+// Beside them are the images of each repository (images.ts).
+//
 // All sums of a generation are written first, then the document that names it (`Summed`). Nothing is written with a
 // batch: what was stored since is recognised by its sequence number (summed.ts).
 import { hash } from 'node:crypto';
@@ -54,6 +56,10 @@ export const queryOf: Record<Counted, Query> = {
   uncertain: isUncertain,
   manifests: isManifestEvent,
 };
+
+/** Generations begin with it. Sums of an older version lack what is read now, and are not used. */
+const format = '2/';
+export const isReadable = ({ generation }: Summed): boolean => generation.startsWith(format);
 
 /** Names the sums of a cube in the field `sum`. */
 export const sumName = (generation: string, cube: Cube, counted: Counted, by?: Field): string =>
@@ -110,6 +116,8 @@ export interface Summing {
   composite(filter: Query[], sources: object[], aggs?: object): AsyncIterable<Bucket>;
   histogram(filter: Query[], interval: string): AsyncIterable<{ key: { from: number }; doc_count: number }>;
   aggregate(filter: Query[], aggs: object): Promise<{ aggregations?: Record<string, { value?: number | null }> }>;
+  /** The sums of images (images.ts). */
+  images(state: Summed): AsyncIterable<{ id: string; doc: object }>;
   bulk(items: Iterable<string>): Promise<void>;
   /** Throws if it takes too long. */
   inTime(): void;
@@ -127,8 +135,8 @@ class Pulls {
   }
 }
 
-/** How many sums are sent at once. */
-const atOnce = 20_000;
+/** Characters of sums that are sent at once. */
+const atOnce = 8 * 1024 * 1024;
 const fromHere = (registry: string) => prefixOf(registry) ?? '';
 
 const tries = 3;
@@ -154,7 +162,7 @@ async function sumOnce(to: Summing, through: number): Promise<Summed | undefined
   await call('POST', `/${alias}/_refresh`);
   const expired = await expiredBefore(to);
   const from = expired > 0 ? startOfDay(expired) + expiringMs : 0;
-  const state: Summed = { generation: `${index}-${seen}-${through / dayMs}`, seen, from, through, index };
+  const state: Summed = { generation: `${format}${index}-${seen}-${through / dayMs}`, seen, from, through, index };
   try {
     await putSums(to, state);
   } catch (cause) {
@@ -175,21 +183,28 @@ async function sumOnce(to: Summing, through: number): Promise<Summed | undefined
 }
 
 /** Stores the sums of a generation. */
-async function putSums(to: Summing, { generation, seen, from, through, index }: Summed): Promise<void> {
+async function putSums(to: Summing, state: Summed): Promise<void> {
+  const { generation, seen, from, through, index } = state;
   const { call, alias, composite, histogram } = to;
   const base = [{ range: { time: { gte: from, lt: through } } }];
 
   let items: string[] = [];
+  let length = 0;
   const flush = async () => {
     await to.bulk(items);
     items = [];
+    length = 0;
   };
   const common = { kind: 'sum', generation, seen, index };
-  const put = async (name: string, count: number, doc: object) => {
+  const add = async (id: string, doc: object) => {
     to.inTime();
-    items.push(itemOf(`{"index":{"_id":"${sumId(name, doc)}"}}`, { ...common, sum: name, _doc_count: count, ...doc }));
-    if (items.length >= atOnce) await flush();
+    const item = itemOf(`{"index":{"_id":"${id}"}}`, { ...common, ...doc });
+    items.push(item);
+    length += item.length;
+    if (length >= atOnce) await flush();
   };
+  const put = (name: string, count: number, doc: object) =>
+    add(sumId(name, doc), { sum: name, _doc_count: count, ...doc });
   const name = (cube: Cube, counted: Counted, by?: Field) => sumName(generation, cube, counted, by);
 
   const users = new Map<string, number>();
@@ -243,6 +258,7 @@ async function putSums(to: Summing, { generation, seen, from, through, index }: 
         }
     }
   }
+  for await (const { id, doc } of to.images(state)) await add(id, doc);
   await flush();
   await call('POST', `/${alias}/_refresh`);
 }

@@ -32,41 +32,70 @@ export function isDeleted(images: RepositoryImages): boolean {
   return images.facts.some(({ action }) => action === 'delete') && [...nodes.values()].every(({ left }) => left);
 }
 
+/** An image that is unused as of any `since` after `usedAt`, milliseconds since the epoch. */
+export interface Candidate {
+  image: Omit<UnusedImage, 'confidence'>;
+  usedAt: number;
+  /** Everything that could use it was reported. */
+  isKnown: boolean;
+  /** The newest pull by a mirror. */
+  mirroredAt?: number;
+}
+
 /** Images pushed before `since` that are connected to nothing pulled or pushed from then on; in no order. */
-export function unusedImages(images: RepositoryImages, since: number): UnusedImage[] {
+export const unusedImages = (images: RepositoryImages, since: number): UnusedImage[] =>
+  candidatesIn(images, since).map((candidate) => unusedAsOf(candidate, since));
+
+export function unusedAsOf({ image, isKnown, mirroredAt = never }: Candidate, since: number): UnusedImage {
+  const confidence = !isKnown ? 'unknown references' : mirroredAt >= since ? 'pulled by a mirror' : 'known';
+  return { ...image, confidence };
+}
+
+/** Those with `usedAt` < `since`. */
+export function candidatesIn(images: RepositoryImages, since = Number.POSITIVE_INFINITY): Candidate[] {
   const { nodes, edges, parents } = graphOf(images);
   const there = [...nodes].filter(([, { gone }]) => !gone);
   const group = components(edges);
-  const isUsed = ({ lastPull, lastPush }: Node) => lastPull >= since || lastPush >= since;
-  const used = new Set(there.filter(([, node]) => isUsed(node)).map(([name]) => group(name)));
+  /** When anything of a group, or of the repository, was used last. */
+  const usedAt = new Map<string, number>();
+  let anyUsedAt = never;
+  for (const [name, { lastPull, lastPush }] of there) {
+    const used = Math.max(lastPull, lastPush);
+    usedAt.set(group(name), Math.max(usedAt.get(group(name)) ?? never, used));
+    anyUsedAt = Math.max(anyUsedAt, used);
+  }
   const mayNameAnything = there.some(([, node]) => mayBeIndex(node) && !hasReferences(node));
-  const rows: UnusedImage[] = [];
+  const found: Candidate[] = [];
   for (const [name, node] of there) {
-    if (node.left || node.lastPush === never || node.lastPush >= since || used.has(group(name))) continue;
+    const groupUsedAt = usedAt.get(group(name))!;
+    if (node.left || node.lastPush === never || groupUsedAt >= since) continue;
     const indices = (parents.get(name) ?? []).filter((parent) => !nodes.get(parent)?.left).sort(byText);
     // A manifest that describes something unknown is kept while anything in the repository is in use.
     const loose = isLoose(node, indices);
-    if (loose && used.size > 0) continue;
+    if (loose && anyUsedAt >= since) continue;
     const subject = subjectOf(node);
-    const known =
+    const isKnown =
       !mayNameAnything &&
       !loose &&
       (subject === undefined || nodes.has(subject)) &&
       (hasReferences(node) || (indices.length > 0 && !mayBeIndex(node)));
-    const mirrored = (node.watched.get('mirror') ?? never) >= since;
-    const confidence = !known ? 'unknown references' : mirrored ? 'pulled by a mirror' : 'known';
+    const mirroredAt = node.watched.get('mirror');
     const size = sizeOf(node, nodes);
-    const row = {
-      ...{ repository: images.repository, reason: reasonOf(node, indices, nodes), confidence },
+    const image = {
+      ...{ repository: images.repository, reason: reasonOf(node, indices, nodes) },
       ...(node.digest === undefined ? {} : { digest: node.digest }),
       ...(node.lastPull === never ? {} : { lastPull: node.lastPull }),
       ...(size === undefined ? {} : { size }),
     } satisfies Partial<UnusedImage>;
-    if (node.tags.size === 0) rows.push({ ...row, lastPush: node.lastPush });
-    for (const [tag, pushed] of node.tags)
-      rows.push({ ...row, tag, lastPush: pushed === never ? node.lastPush : pushed });
+    const add = (of: { tag?: string; lastPush: number }) =>
+      found.push({
+        ...{ image: { ...image, ...of }, usedAt: loose ? anyUsedAt : groupUsedAt, isKnown },
+        ...(mirroredAt === undefined ? {} : { mirroredAt }),
+      });
+    if (node.tags.size === 0) add({ lastPush: node.lastPush });
+    for (const [tag, pushed] of node.tags) add({ tag, lastPush: pushed === never ? node.lastPush : pushed });
   }
-  return rows;
+  return found;
 }
 
 /** Only repositories of this registry; all if left out. */

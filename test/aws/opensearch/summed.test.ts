@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import { openSearchCall } from '#aws/opensearch/opensearch.ts';
 import { type OpenSearchStore, openSearch } from '#aws/opensearch/search.ts';
 import { seeded } from '#core/bytes/random.ts';
-import type { SearchChange } from '#core/stores.ts';
+import type { CatalogueRow, SearchChange } from '#core/stores.ts';
 import { day, pull, start, storedEvent } from '../../contracts/samples.ts';
 import { searchContract } from '../../contracts/search.ts';
 import { notInstalled, startOpenSearch } from '../servers.ts';
@@ -35,6 +35,7 @@ async function summed() {
       };
     });
 
+  const keyOf = (row: object) => JSON.stringify(Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)));
   const all = async (store: OpenSearchStore) => {
     const now = start;
     const found: Record<string, unknown> = {};
@@ -55,6 +56,17 @@ async function summed() {
           found[`counts ${interval} ${by} ${JSON.stringify(more)}`] = await store.counts({ interval, by, ...more });
     for (const repository of ['app-0', 'east//app-1', ['app-1', 'east//app-0']])
       found[`pullers ${repository}`] = await store.pullers({ repository, limit: 4 });
+    for (const since of [start - 30 * day, start - 10 * day, start - day, start + day])
+      for (const more of [{ limit: 1000 }, { limit: 3 }, { limit: 1000, registry: 'east' }])
+        found[`unused ${since} ${JSON.stringify(more)}`] = await store.unused({ since, ...more });
+    for (const repository of ['app-0', ['east//app-1', 'app-3', 'none']])
+      found[`images ${repository}`] = (await store.images({ repository })).map(({ facts, manifests, ...one }) => ({
+        ...{ ...one, facts: facts.map(keyOf).sort(), manifests: manifests.map(keyOf).sort() },
+      }));
+    found.deleted = await store.deleted();
+    // Sums of fractions depend on their order.
+    const rounded = (row: CatalogueRow) => ({ ...row, weight: row.weight.toFixed(9) });
+    found.catalogue = (await store.catalogue({ now, halfLifeMs: 7 * day })).map(rounded);
     return found;
   };
 
@@ -71,14 +83,19 @@ async function summed() {
       const was = { user, repository, time: start - of(40 * 24) * (day / 24) - of(1000) / 4 - id / 1000 };
       const more = {
         ...was,
-        class: (['human', 'ci', 'cluster'] as const)[below(3)],
+        class: (['human', 'ci', 'cluster', 'mirror'] as const)[below(4)],
         client: ['docker', 'skopeo'][below(2)],
-        tag: [undefined, 'latest', '7'][of(3)],
-        digest: `sha256:${of(3)}`,
+        tag: [undefined, 'latest', '7', `${of(20)}`][of(4)],
+        digest: [undefined, `sha256:${of(30)}`][Math.min(1, of(20))],
       };
-      const event = storedEvent(`${id}`, 0, { ...more, action: of(4) === 0 ? 'push' : 'pull' });
+      const action = (['push', 'push', 'push', 'delete'] as const)[of(14)] ?? 'pull';
+      // An index names two others; what a manifest is may be reported later.
+      const isIndex = more.digest?.endsWith('0');
+      const told = below(3) === 0 ? {} : { references: isIndex ? ['sha256:1', 'sha256:2'] : [], size: 10 };
+      const mediaType = `application/vnd.oci.image.${isIndex ? 'index' : 'manifest'}.v1+json`;
+      const event = storedEvent(`${id}`, 0, { ...more, action, mediaType, ...told });
       const changes: SearchChange[] = [{ kind: 'event', id: `${id}`, version, doc: event, apart: below(5) === 0 }];
-      if (event.action === 'push') return changes;
+      if (event.action !== 'pull') return changes;
       const isRemoved = version > 1 && below(3) === 0;
       const doc = isRemoved ? null : pull(`${id}`, 0, { ...more, uncertain: below(3) === 0 ? true : undefined });
       return [...changes, JSON.parse(JSON.stringify({ kind: 'pull', id: `${id}`, version, doc, was }))];
@@ -191,5 +208,52 @@ async function summed() {
     await store.sumUp(start);
     await store.forget('ann');
     assert.deepEqual(await readsSums(), { reads: 'documents', user: 'bob', pulls: 4 });
+  });
+
+  test('unused images come from sums; of a repository with something new, they are computed once', async () => {
+    const searched: string[] = [];
+    const store = openSearch({
+      ...{ endpoint, prefix: 'images' },
+      sign: async (url, { headers = {}, body }) => {
+        if (url.pathname.endsWith('_search')) searched.push(String(body));
+        return headers;
+      },
+    });
+    const put = (repository: string, digest: string, time: number, more: object = {}) => {
+      const id = `${repository} ${digest} ${time}`;
+      const told = { mediaType: 'application/vnd.oci.image.manifest.v1+json', references: [] };
+      const doc = storedEvent(id, time, { repository, digest, tag: digest, action: 'push', ...told, ...more });
+      return store.write([{ kind: 'event', id, version: 1, doc }]);
+    };
+    const read = async () => {
+      await call('POST', '/images-documents/_refresh');
+      searched.length = 0;
+      const found = await store.unused({ since: start - 10 * day, limit: 10 });
+      const reads = ['unused', 'images'].filter((name) => searched.some((body) => body.includes(` ${name}"`)));
+      return { found: found.map(({ repository, tag }) => `${repository}:${tag}`), reads };
+    };
+    for (const [at, digest] of ['1', '2', '3'].entries())
+      for (const repository of ['a', 'b']) await put(repository, digest, start - (30 - at) * day);
+    const found = ['a:1', 'b:1', 'a:2', 'b:2', 'a:3', 'b:3'];
+    assert.deepEqual(await read(), { found, reads: [] });
+    await store.sumUp(start);
+    assert.deepEqual(await read(), { found, reads: ['unused'] });
+    await put('a', '2', start, { action: 'pull' });
+    const left = found.filter((name) => name !== 'a:2');
+    assert.deepEqual(await read(), { found: left, reads: ['unused', 'images'] });
+    assert.deepEqual(await read(), { found: left, reads: ['unused'] });
+    // Late, so that no sum of its repository is used.
+    await put('b', '1', start - 5 * day, { action: 'pull' });
+    const least = left.filter((name) => name !== 'b:1');
+    for (let n = 0; n < 2; n++) assert.deepEqual(await read(), { found: least, reads: ['unused'] });
+    await store.sumUp(start);
+    assert.deepEqual(await read(), { found: least, reads: ['unused', 'images'] });
+    // As an older version named its sums, which lack images.
+    const asBefore = { source: "ctx._source.generation = 'images-documents-v1-9-20000'" };
+    await call('POST', '/images-documents/_update_by_query?refresh=true', {
+      ...{ script: asBefore, query: { term: { kind: 'summed' } } },
+    });
+    for (let n = 0; n < 2; n++) assert.deepEqual((await read()).found, least);
+    assert.deepEqual(await read(), { found: least, reads: [] });
   });
 }

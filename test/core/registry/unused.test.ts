@@ -4,7 +4,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ImageFact, ManifestInfo } from '#core/registry/images.ts';
-import { imagesIn, isDeleted, oldestOf, oldestUnused, unusedImages } from '#core/registry/unused.ts';
+import {
+  candidatesIn,
+  imagesIn,
+  isDeleted,
+  oldestOf,
+  oldestUnused,
+  unusedAsOf,
+  unusedImages,
+} from '#core/registry/unused.ts';
 
 const index = 'application/vnd.oci.image.index.v1+json';
 const manifest = 'application/vnd.oci.image.manifest.v1+json';
@@ -154,7 +162,7 @@ const world = fc.record({
         letter: fc.option(fc.constantFrom(...letters), { nil: undefined, freq: 8 }),
         tag: fc.option(fc.constantFrom(...tags), { nil: undefined, freq: 1 }),
         time: fc.integer({ min: 0, max: 40 }).map((n) => n * day),
-        kind: fc.constantFrom('human', 'ci', 'cluster', 'scanner', 'signature'),
+        kind: fc.constantFrom('human', 'ci', 'cluster', 'scanner', 'signature', 'mirror'),
         apart: fc.constantFrom(false, false, true),
       })
       .map(
@@ -165,6 +173,19 @@ const world = fc.record({
       ),
     { maxLength: 20, size: 'max' },
   ),
+});
+
+test('what is unused as of any time is among the candidates, and says since when', () => {
+  fc.assert(
+    fc.property(world, fc.integer({ min: -1, max: 42 }), ({ infos, facts }, days) => {
+      const images = { repository: 'r', facts, manifests: infos };
+      const asOf = candidatesIn(images)
+        .filter(({ usedAt }) => usedAt < days * day)
+        .map((candidate) => unusedAsOf(candidate, days * day));
+      assert.deepEqual(asOf, unusedImages(images, days * day));
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 test('no listed image is reachable from one in use, and the order of facts does not matter', () => {
