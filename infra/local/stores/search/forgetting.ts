@@ -9,7 +9,7 @@ import type { Change } from './change.ts';
 import { growing, type Prepare, sumNames } from './counted.ts';
 import { docColumns, docOf } from './doc.ts';
 import { taughtList } from './people-sums.ts';
-import { documentsByUser, mixWeeks, ofSummedWeeks, ofUser, userDayWeeks } from './weeks.ts';
+import { documentsByUser, mixWeeks, ofSummedWeeks, ofUser, pairWeeks, userDayWeeks } from './weeks.ts';
 
 export const leavingTable =
   'CREATE TABLE IF NOT EXISTS leaving (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;';
@@ -24,7 +24,7 @@ const summedOf = `${ofSummedWeeks} AND user = ?`;
 
 /** Makes all documents of a user anonymous, within a transaction. Every document must be summed. */
 export function makeAnonymous(prepare: Prepare, user: string): void {
-  const [documents, mixes, userDays] = [documentsByUser, mixWeeks, userDayWeeks].map((rows) =>
+  const [documents, mixes, userDays, pairs] = [documentsByUser, mixWeeks, userDayWeeks, pairWeeks].map((rows) =>
     JSON.stringify(weeksOf(prepare, rows)()),
   );
   const run = (sql: string, ...values: string[]) => prepare(sql).run(...values);
@@ -67,6 +67,7 @@ export function makeAnonymous(prepare: Prepare, user: string): void {
     );
     run(`DELETE FROM ${table} WHERE ${summedOf}`, weeks, user);
   }
+  run(`DELETE FROM pair_weeks WHERE ${summedOf}`, pairs, user);
   run(
     `DELETE FROM users WHERE user = ? AND (scope = '' OR scope IN (SELECT registry FROM user_classes WHERE user = ?))`,
     ...[user, user],

@@ -1,4 +1,4 @@
-// The sums of one user: mixes, user_days, pairs, user_classes, users; and what they change in the catalogue.
+// The sums of one user: mixes, user_days, pairs, pair_weeks, user_classes, users; and what they change in the catalogue.
 import { taughtClasses } from '#core/event.ts';
 import { byText } from '#core/registry/image-graph.ts';
 import { registryOf } from '#core/registry/name.ts';
@@ -36,6 +36,8 @@ interface PairChange {
   less: boolean;
   /** Days with added pulls of `taughtClasses` (false), or of which some were removed (true). */
   days: Map<number, boolean>;
+  /** The last time of those added in each week, or NaN if some were removed. */
+  weeks: Map<number, number>;
 }
 
 const weekOfDay = (day: number) => weekOf(day * dayMs);
@@ -60,6 +62,7 @@ export function storePeople(prepare: Prepare, counted: Counted[]): void {
       pairs.push(pair);
       const taughtDay = storeDays(prepare, pair, held, days, popularity);
       storePair(prepare, pair, held, taughtDay, ofPair[0].own);
+      storePairWeeks(prepare, pair);
     }
     for (const [{ day, own }, add] of summed(ofUser, isSameDay, byDay))
       storeUserDay([weekOfDay(day), user, day, own.registry], add);
@@ -72,7 +75,7 @@ function pairOf(counted: Counted[]): PairChange {
   const [{ doc, own }] = counted;
   const pair: PairChange = {
     ...{ user: doc.user, repository: doc.repository, registry: own.registry },
-    ...{ pulls: 0, first: Number.POSITIVE_INFINITY, last: never, less: false, days: new Map() },
+    ...{ pulls: 0, first: Number.POSITIVE_INFINITY, last: never, less: false, days: new Map(), weeks: new Map() },
   };
   for (const { doc, day, add } of counted) {
     const [pulls] = add;
@@ -83,6 +86,8 @@ function pairOf(counted: Counted[]): PairChange {
       pair.first = Math.min(pair.first, doc.time);
       pair.last = Math.max(pair.last, doc.time);
     }
+    const week = weekOf(doc.time);
+    pair.weeks.set(week, Math.max(pair.weeks.get(week) ?? never, pulls < 0 ? Number.NaN : doc.time));
     if (taught.has(doc.class)) pair.days.set(day, pulls < 0 || (pair.days.get(day) ?? false));
   }
   return pair;
@@ -209,9 +214,11 @@ function heldPair(prepare: Prepare, { user, repository }: PairChange): HeldPair 
 const ofPair = `FROM ${documentsByUser.rows}
   WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND kind IN ('pull', 'both')`;
 
+const edge = (end: 'ASC' | 'DESC') => `SELECT time ${ofPair} ORDER BY time ${end} LIMIT 1`;
+
 /** The time of a pair's first or last pull, read again from the documents of the weeks from one time to another. */
 function edgeOf(prepare: Prepare, { user, repository }: PairChange, from: number, to: number, end: 'ASC' | 'DESC') {
-  const time = lists<[number]>(prepare(`SELECT time ${ofPair} ORDER BY time ${end} LIMIT 1`));
+  const time = lists<[number]>(prepare(edge(end)));
   const weeks = weeksOf(prepare, documentsByUser)(from, to);
   const found = firstFound(end === 'ASC' ? weeks : weeks.reverse(), time, user, repository);
   if (!found) throw new Error('a pair with pulls has no documents');
@@ -240,6 +247,21 @@ function storePair(
     `INSERT INTO pairs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = excluded.pulls,
        firstPull = excluded.firstPull, lastPull = excluded.lastPull, taughtDay = excluded.taughtDay`,
   ).run(user, repository, pulls, first, last, taughtDay ?? null);
+}
+
+function storePairWeeks(prepare: Prepare, { user, repository, weeks }: PairChange): void {
+  const store = prepare(
+    `INSERT INTO pair_weeks VALUES (?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET lastPull = excluded.lastPull WHERE excluded.lastPull > lastPull`,
+  );
+  const remove = prepare('DELETE FROM pair_weeks WHERE week = ? AND user = ? AND repository = ?');
+  const lastOf = lists<[number]>(prepare(edge('DESC')));
+  for (const [week, added] of weeks) {
+    const isLess = Number.isNaN(added);
+    const last = isLess ? lastOf.get(week, user, repository)?.[0] : added;
+    if (isLess) remove.run(week, user, repository);
+    if (last !== undefined) store.run(week, user, repository, last);
+  }
 }
 
 /** Must run after `pairs`, which have a user's first and last pull if some were removed. */

@@ -46,6 +46,7 @@ import {
   ofSummedWeeks,
   ofUser,
   ofWeeks,
+  pairWeeks,
   userDayWeeks,
 } from './weeks.ts';
 
@@ -164,6 +165,7 @@ export function openSearch(
   const weeksOfDocuments = weeksOf(prepare, documentsByUser);
   const weeksOfMixes = weeksOf(prepare, mixWeeks);
   const weeksOfUserDays = weeksOf(prepare, userDayWeeks);
+  const weeksOfPairs = weeksOf(prepare, pairWeeks);
   const rows = <T>(sql: string, ...values: SQLInputValue[]): T[] => database.prepare(sql).all(...values) as T[];
   const factsOf = database.prepare(
     'SELECT action, digest, tag, class, apart, last FROM image_facts WHERE repository = ?',
@@ -246,6 +248,23 @@ export function openSearch(
       }
       changed.end();
     });
+  }
+
+  /** The users who pulled a repository last, at most so many. */
+  function newestUsers(repository: string, limit: number): string[] {
+    const pulledBy = prepare('SELECT pulledBy FROM repositories WHERE repository = ?').get(repository)?.pulledBy;
+    const most = Math.min(limit, Number(pulledBy ?? 0));
+    const found = new Set<string>();
+    const ofWeek = prepare(
+      `SELECT user FROM pair_weeks INDEXED BY pair_weeks_newest
+       WHERE week = ? AND repository = ? ORDER BY lastPull DESC, user`,
+    );
+    for (const week of most > 0 ? weeksOfPairs().reverse() : [])
+      for (const { user } of ofWeek.iterate(week, repository)) {
+        found.add(String(user));
+        if (found.size >= most) return [...found];
+      }
+    return [...found];
   }
 
   /** Counts of a time range, by start of the interval and value of the field, from the documents themselves. */
@@ -431,7 +450,7 @@ export function openSearch(
         return [repository]
           .flat()
           .filter((name) => registry === undefined || registryOf(name) === registry)
-          .flatMap((name) => rows<Row>(newestPairs, name, limit))
+          .flatMap((name) => rows<Row>(pairsOfUsers, name, JSON.stringify(newestUsers(name, limit))))
           .map(pullerOf)
           .sort((a, b) => b.lastPull - a.lastPull || byText(a.user, b.user) || byText(a.repository, b.repository))
           .slice(0, limit);
@@ -676,13 +695,11 @@ interface Counted extends Counts {
 
 const countsIn = ({ pulls, raw, pushes, rawPushes }: Counts): Counts => ({ pulls, raw, pushes, rawPushes });
 const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
-/** The newest users of a repository, with what their last pull was of. */
-const newestPairs = `SELECT pair.*, tag, digest, class, client, country FROM (
-    SELECT user, repository, pulls, lastPull FROM pairs INDEXED BY pairs_newest
-    WHERE repository = ? ORDER BY lastPull DESC, user LIMIT ?) pair
-  JOIN ${documentsByRepository.rows} ON ${weekOfRow} = ${weekIn('lastPull')}
+/** Pairs of a repository and a list of users, with what their last pull was of. */
+const pairsOfUsers = `SELECT pair.user, pair.repository, pulls, lastPull, tag, digest, class, client, country FROM pairs pair
+  CROSS JOIN ${documentsByRepository.rows} ON ${weekOfRow} = ${weekIn('lastPull')}
     AND documents.repository = pair.repository AND documents.user = pair.user AND time = lastPull AND ${pulls}
-  GROUP BY pair.user`;
+  WHERE pair.repository = ? AND pair.user IN (SELECT value FROM json_each(?)) GROUP BY pair.user`;
 
 /** The condition that a repository belongs to a registry; none if all are meant. */
 function ofRegistry(registry: string | undefined): [string, SQLInputValue][] {

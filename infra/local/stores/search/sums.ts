@@ -7,6 +7,7 @@
 //   mixes            a user's repository by day, class, client and country (by week: sqlite/weeks.ts)
 //   user_days        a user by day and registry (by week)
 //   pairs            pulls of a repository by a named user: first, last, and the newest day that the catalogue counts
+//   pair_weeks       the last pull of a pair in each week (by week): which users pulled a repository last
 //   user_classes     pulls of a named user by registry and class
 //   users            what people's pages list, by registry and in all ('')
 //   repositories     what repositories' pages list; `stamp` grows with what is known of its images
@@ -22,8 +23,10 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { NotSummed } from '#core/stores.ts';
 import { transaction } from '../sqlite/sqlite.ts';
+import { weekOfRow } from '../sqlite/weeks.ts';
 import { type Change, change, type Summing } from './change.ts';
 import { docColumns, docOf } from './doc.ts';
+import { documentsByUser } from './weeks.ts';
 
 const numbers = 'pulls INTEGER, uncertain INTEGER, raw INTEGER, pushes INTEGER, rawPushes INTEGER';
 const tables = `
@@ -38,7 +41,6 @@ const tables = `
     PRIMARY KEY (week, user, day, registry)) WITHOUT ROWID;
   CREATE TABLE pairs (user TEXT, repository TEXT, pulls INTEGER, firstPull REAL, lastPull REAL, taughtDay INTEGER,
     PRIMARY KEY (user, repository)) WITHOUT ROWID;
-  CREATE INDEX pairs_newest ON pairs (repository, lastPull DESC, user);
   CREATE TABLE user_classes (user TEXT, registry TEXT, class TEXT, pulls INTEGER,
     PRIMARY KEY (user, registry, class)) WITHOUT ROWID;
   CREATE TABLE users (scope TEXT, user TEXT, userName TEXT, kind TEXT, pulls INTEGER, firstPull REAL, lastPull REAL,
@@ -57,12 +59,17 @@ const tables = `
   CREATE TABLE popularity (repository TEXT PRIMARY KEY, people INTEGER, days INTEGER) WITHOUT ROWID;
   CREATE TABLE newest_days (
     day INTEGER, repository TEXT, people INTEGER, PRIMARY KEY (day, repository)) WITHOUT ROWID;`;
+/** Not an index of `pairs`: that is changed all over with each batch, these only in the batch's weeks. */
+const pairWeeksTable = `
+  CREATE TABLE pair_weeks (week INTEGER, user TEXT, repository TEXT, lastPull REAL,
+    PRIMARY KEY (week, user, repository)) WITHOUT ROWID;`;
+const pairWeeksIndex = 'CREATE INDEX pair_weeks_newest ON pair_weeks (week, repository, lastPull DESC, user)';
 /** Has a row while some documents are not summed. */
 const fillingTable = 'CREATE TABLE IF NOT EXISTS filling (done INTEGER, total INTEGER)';
 /** All but `summing`. */
 export const sumTables = [
-  ...['sums', 'repository_days', 'mixes', 'user_days', 'pairs', 'user_classes', 'users', 'repositories', 'image_facts'],
-  ...['popularity', 'newest_days'],
+  ...['sums', 'repository_days', 'mixes', 'user_days', 'pairs', 'pair_weeks', 'user_classes', 'users', 'repositories'],
+  ...['image_facts', 'popularity', 'newest_days'],
 ];
 
 /** How many documents are summed in one step. */
@@ -83,6 +90,22 @@ export interface Sums {
   restart(): void;
   /** Records how many events were read again for a file that is being filled; `over`: all of them. */
   filled(events: number, over?: boolean): void;
+}
+
+/** Makes and fills the table in a file of an older version, which had an index of `pairs`; returns whether it did. */
+function addPairWeeks(database: DatabaseSync): boolean {
+  const has = () => database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'pair_weeks'").get() !== undefined;
+  if (has()) return false;
+  return transaction(database, () => {
+    if (has()) return false;
+    database.exec(`DROP INDEX IF EXISTS pairs_newest; ${pairWeeksTable}`);
+    database.exec(
+      `INSERT INTO pair_weeks SELECT ${weekOfRow} AS week, user, repository, max(time) FROM ${documentsByUser.rows}
+       WHERE ${weekOfRow} AND user > '' AND kind IN ('pull', 'both') GROUP BY week, user, repository`,
+    );
+    database.exec(pairWeeksIndex);
+    return true;
+  });
 }
 
 /** Opens the sums of a database with `documents`: makes the tables, and sums a small file at once. */
@@ -154,6 +177,8 @@ export function keepSums(database: DatabaseSync): Sums {
     },
   };
   database.exec(fillingTable);
+  // What is not summed yet may be removed uncounted, and must not be in it.
+  if (addPairWeeks(database) && missing()) sums.restart();
   const left = missing();
   if (left && left.total - left.done < atOnce) while (sums.build());
   return sums;

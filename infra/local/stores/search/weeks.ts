@@ -14,11 +14,12 @@ export const documentIndices = `
   DROP INDEX IF EXISTS documents_digest;`;
 export const mixWeeks = { rows: 'mixes', week: 'week' };
 export const userDayWeeks = { rows: 'user_days', week: 'week' };
+export const pairWeeks = { rows: 'pair_weeks', week: 'week' };
 
 const isListed = 'IN (SELECT value FROM json_each(?))';
 /** The condition that a document is of one of these weeks, a JSON list. */
 export const ofWeeks = `${weekOfRow} ${isListed}`;
 /** The same for the documents of one user. */
 export const ofUser = `${ofWeeks} AND user = ?`;
-/** The same for a row of `mixes` or `user_days`. */
+/** The same for a row of `mixes`, `user_days` or `pair_weeks`. */
 export const ofSummedWeeks = `week ${isListed}`;

@@ -54,7 +54,9 @@ const names = {
   tag: fc.constantFrom(undefined, '1', '2'),
   digest: fc.constantFrom(undefined, 'sha256:1', 'sha256:2'),
 };
-const time = fc.record({ days: fc.nat(3), ms: fc.constantFrom(0, 0.5, 1000, 3_600_000) });
+/** Of two weeks. */
+const days = fc.constantFrom(0, 1, 6, 9);
+const time = fc.record({ days, ms: fc.constantFrom(0, 0.5, 1000, 3_600_000) });
 const doc = fc.record({ ...names, time, uncertain: fc.constantFrom(undefined, true) });
 const event = fc.record({
   ...{ ...names, time },
@@ -69,7 +71,7 @@ const openedStep = fc.record({ opened: fc.nat(7), version: fc.nat(4), doc });
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.array(fc.oneof(pullStep, eventStep, openedStep), { minLength: 1, maxLength: 5 }) },
   { weight: 1, arbitrary: fc.record({ forget: fc.constantFrom('ann', 'bob') }) },
-  { weight: 1, arbitrary: fc.record({ expire: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ expire: days }) },
   { weight: 1, arbitrary: fc.constant('leave' as const) },
 );
 
@@ -178,6 +180,57 @@ test('a file that an older version wrote is summed in steps, and documents writt
   const kept = sumsIn(file);
   await summedAnew(file);
   assert.deepEqual(kept, sumsIn(file));
+});
+
+test('a file of the version that had an index of pairs gets their weeks', async () => {
+  const file = fresh();
+  const pulls = (version: number) =>
+    Array.from({ length: 300 }, (_, n): SearchChange => {
+      const named = { user: ['ann', 'bob', ''][n % 3], repository: ['a', 'b'][n % 2] };
+      return { kind: 'pull', id: `${n}`, version, doc: pull(`${n}`, start + n * day, named) };
+    });
+  await openSearch(file).write(pulls(1));
+  const kept = sumsIn(file);
+  const older = () => {
+    const database = new DatabaseSync(file);
+    database.exec('DROP TABLE pair_weeks; CREATE INDEX pairs_newest ON pairs (repository, lastPull DESC, user)');
+    return database;
+  };
+  older().close();
+  const newest = await openSearch(file).pullers({ repository: 'a', limit: 2 });
+  assert.deepEqual([newest.map(({ user }) => user), sumsIn(file)], [['bob', 'ann'], kept]);
+  // Of a file that is only partly summed, all is summed again.
+  const database = older();
+  database.exec("INSERT INTO summing VALUES ('pull', '200', 100, 300)");
+  database.close();
+  openSearch(file);
+  assert.deepEqual(sumsIn(file), kept);
+});
+
+test('the newest users of a repository are found in the last weeks in which somebody pulled it', async () => {
+  const search = openSearch(fresh());
+  const users = ['daily', 'weekly', 'once', 'yearly'];
+  const steps = [1, 7, 1000, 365];
+  await search.write(
+    users.flatMap((user, at) =>
+      Array.from({ length: Math.ceil(500 / steps[at]) }, (_, n): SearchChange => {
+        const id = `${user} ${n}`;
+        return {
+          ...{ kind: 'pull', id, version: 1 },
+          doc: pull(id, start - (n * steps[at] + at) * day, { user, repository: 'a' }),
+        };
+      }),
+    ),
+  );
+  const found = async (limit: number) =>
+    (await search.pullers({ repository: 'a', limit })).map(({ user, pulls }) => [user, pulls]);
+  const expected = [
+    ['daily', 500],
+    ['weekly', 72],
+    ['once', 1],
+    ['yearly', 2],
+  ];
+  assert.deepEqual([await found(9), await found(3)], [expected, expected.slice(0, 3)]);
 });
 
 test('a user with many documents is anonymous at once, and the documents leave in parts, each of which leaves correct sums', async () => {
