@@ -43,7 +43,7 @@ export function easeDense(
     `EASE of ${items} repositories`,
     'use its sparse form, or fit it among the most pulled repositories',
   );
-  runKernel(memory, threads, 'invert', () => {
+  runKernel(threads, 'invert', () => {
     matrix.layOut(memory, {
       phases,
       square,
@@ -108,8 +108,8 @@ export function easeSparse(
     counts[item] = to - from;
   }
   const at = { square, width, scratch, scratchBytes, near: most, nearItems, nearWeights, nearCounts };
-  runKernel(memory, threads, 'gramRows', () => matrix.layOut(memory, { ...at, phases }));
-  runKernel(memory, threads, 'regress', () => matrix.layOut(memory, { ...at, phases: phases + 8 }));
+  runKernel(threads, 'gramRows', () => matrix.layOut(memory, { ...at, phases }));
+  runKernel(threads, 'regress', () => matrix.layOut(memory, { ...at, phases: phases + 8 }));
   const weights = new Float32Array(memory.buffer, nearWeights, items * most);
   const targets = new ByTarget(items, options.keep);
   for (let item = 0; item < items; item++) {

@@ -102,7 +102,7 @@ function solve(
     `${users} users x ${items} repositories with ${entries} pairs at rank ${rank}`,
     'lower the rank, or train with Spark (setting trainer: spark)',
   );
-  const failure = runKernel(memory, threads, 'run', () => {
+  const failure = runKernel(threads, 'run', () => {
     const words = new Int32Array(memory.buffer);
     const set = (values: Partial<Record<keyof typeof word, number>>) => {
       for (const [name, value] of Object.entries(values)) words[blockAt / 4 + word[name as keyof typeof word]] = value;

@@ -39,7 +39,6 @@ const block = [
   ['listed', 1, 'Entries of the result, one user after the other.'],
   ['users', 16, 'A side.'],
   ['items', 16, 'A side.'],
-  ['ready', 2, '1: threads may start.'],
   ['listItems', 1],
   ['listScores', 1],
   ['places', 1, 'For each item, its position among the items by descending length.'],

@@ -71,7 +71,7 @@ export function topLists(
     `lists of ${length} for ${people} users and ${count} repositories at rank ${rank}`,
     'make them in parts',
   );
-  runKernel(memory, threads, 'top', () => {
+  runKernel(threads, 'top', () => {
     const words = new Int32Array(memory.buffer, blockAt);
     const set = (values: Record<number, number>) => {
       for (const [index, value] of Object.entries(values)) words[Number(index)] = value;

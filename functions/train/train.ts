@@ -34,6 +34,7 @@ import {
 import { followed } from './followed.ts';
 import { foldIn } from './kernel.ts';
 import { neighboursOf } from './neighbours.ts';
+import { endKernel } from './threads.ts';
 import { topLists } from './top.ts';
 
 export interface TrainOptions {
@@ -97,7 +98,7 @@ type PublishOptions = Omit<TrainOptions, 'seed' | 'als'> &
  * its documents, once a training; a failure is logged, as the next training sums again.
  */
 export async function publish(lessons: Lessons, als: Setting, options: PublishOptions): Promise<Card> {
-  const card = await publishBest(lessons, als, options);
+  const card = await publishBest(lessons, als, options).finally(endKernel);
   const { search, clock, log = () => {}, sumSeconds = 300 } = options;
   await search.sumUp?.(clock(), sumSeconds * 1000).then(
     ({ through }) => log(`pulls before ${new Date(through).toISOString().slice(0, 10)} are summed`),

@@ -6,6 +6,8 @@ import { seeded } from '#core/bytes/random.ts';
 import { choleskySolve, type Factors, fit as reference, solveSide } from '#core/recommender/als.ts';
 import { compress, type Entry, type Rows } from '#core/recommender/ratings.ts';
 import { type FitOptions, fit, foldIn } from '#train/kernel.ts';
+import { endKernel } from '#train/threads.ts';
+import { topLists } from '#train/top.ts';
 import { compileKernel, kernels } from '../../infra/tools/kernels.ts';
 
 const defaults = { rank: 10, iterations: 2, lambda: 0.01, alpha: 1 };
@@ -259,6 +261,58 @@ test('long rows equal the reference, and any number of threads gives the same bi
     const off = furthest(alone, reference(entries, 4000, 60, options, seeded(1)));
     assert.ok(off < 1e-4, `scores are off by ${off}`);
     for (const threads of [2, 5]) assert.deepEqual(fit(rows, 60, { ...options, threads }, seeded(1)), alone);
+  }
+});
+
+test('a call does not depend on the calls before it, whose memory and threads it has', () => {
+  const call = fc.record({
+    users: fc.integer({ min: 1, max: 400 }),
+    items: fc.integer({ min: 1, max: 60 }),
+    count: fc.integer({ min: 0, max: 3000 }),
+    rank: fc.integer({ min: 1, max: 40 }),
+    threads: fc.integer({ min: 1, max: 4 }),
+    lists: fc.boolean(),
+    seed: fc.nat(),
+  });
+  const made = ({
+    users,
+    items,
+    count,
+    rank,
+    threads,
+    lists,
+    seed,
+  }: typeof call extends fc.Arbitrary<infer C> ? C : never) => {
+    const rows = rowsOf(distinct(world(seed, users, items, count)), users);
+    const factors = fit(rows, items, { ...defaults, rank, threads }, seeded(seed));
+    return lists ? topLists(factors, rows, 5, threads) : factors;
+  };
+  fc.assert(
+    fc.property(fc.array(call, { minLength: 2, maxLength: 6 }), (calls) => {
+      const inTurn = calls.map(made);
+      const alone = calls.map((call) => {
+        endKernel();
+        return made({ ...call, threads: 1 });
+      });
+      assert.deepEqual(inTurn, alone);
+    }),
+    { seed: 4, numRuns: 40 },
+  );
+});
+
+test('a thread that is late for a call takes no part in the next', () => {
+  const worlds = [
+    [8, 5, 3],
+    [300, 20, 12],
+    [2000, 30, 20],
+  ].map(([users, items, rank]) => {
+    const rows = rowsOf(distinct(world(rank, users, items, users * 3)), users);
+    const made = (threads: number) => fit(rows, items, { ...defaults, rank, threads }, seeded(1));
+    return { made, alone: made(1) };
+  });
+  for (let call = 0; call < 600; call++) {
+    const { made, alone } = worlds[call % worlds.length];
+    assert.deepEqual(made(4), alone);
   }
 });
 
