@@ -101,7 +101,7 @@ export function ofPairs(name: string, pairs: Pair[]): World {
   const { users, items, entries } = indexPairs(pairs);
   const byUser = (value: (at: number) => number) =>
     compress(
-      entries.map((entry, at) => ({ ...entry, value: value(at) })),
+      Array.from(entries, (entry, at) => ({ ...entry, value: value(at) })),
       users.length,
       ({ user }) => user,
       ({ item }) => item,

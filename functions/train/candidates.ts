@@ -18,7 +18,7 @@ import {
   plainAls,
   type WeightModel,
 } from '#core/recommender/model-file.ts';
-import type { Entry, Rows } from '#core/recommender/ratings.ts';
+import type { Entries, Rows } from '#core/recommender/ratings.ts';
 import { easeBytes, easeDense, easeSparse } from './ease.ts';
 import { fit } from './kernel.ts';
 
@@ -38,7 +38,7 @@ export type Setting = PartSetting | PopularSetting | BlendSetting;
 /** What a model is fitted on. */
 export interface Training {
   items: string[];
-  entries: Entry[];
+  entries: Entries;
   /** The same entries with a row per user. */
   byUser: Rows;
 }
@@ -84,9 +84,10 @@ export function blended({ parts }: BlendSetting, items: string[], fit: (part: Pa
   return { kind: 'blend', items, shares: parts.map(({ share }) => share), models };
 }
 
-function popularModel({ days }: PopularSetting, items: string[], entries: Entry[]): PopularModel {
+function popularModel({ days }: PopularSetting, items: string[], entries: Entries): PopularModel {
   const scores = new Float32Array(items.length);
-  const newest = entries.reduce((most, { firstPull = 0 }) => Math.max(most, firstPull), 0);
+  let newest = 0;
+  for (const { firstPull = 0 } of entries) newest = Math.max(newest, firstPull);
   for (const { item, firstPull = 0 } of entries) if (newest - firstPull <= days * dayMs) scores[item]++;
   return { kind: 'popular', ...(days === all ? {} : { days }), items, scores };
 }

@@ -4,7 +4,7 @@
 import { seeded } from '#core/bytes/random.ts';
 import type { Model } from '#core/recommender/model-file.ts';
 import type { Candidate, Margin, Scores } from '#core/recommender/model-list.ts';
-import type { Entry } from '#core/recommender/ratings.ts';
+import { collecting, type Entries, type Entry } from '#core/recommender/ratings.ts';
 import { type ServedModel, servedModel } from '#core/recommender/served.ts';
 import { bestBlend } from './blend.ts';
 import {
@@ -27,7 +27,7 @@ export interface Lessons {
   seed: number;
   users: string[];
   items: string[];
-  entries: Entry[];
+  entries: Entries;
   /** Seconds that reading the pulls took. */
   readSeconds: number;
   /** A random tenth held out, by `foldsOf` and `seed`; further tenths if one has few pulls. */
@@ -337,7 +337,7 @@ function sampled(lessons: Lessons, seed: number) {
     ratio = entries.length / sample.pairs;
     const chosen = Uint8Array.from(users, () => Number(random() < 1 / ratio));
     const isKept = ({ user }: Entry) => chosen[user] === 1;
-    tenths = tenths.filter((_, at) => isKept(entries[at]));
+    tenths = tenths.filter((_, at) => isKept(entries.at(at)!));
     entries = entries.filter(isKept);
   }
   if (items.length > sample.items && ratio > 1) {
@@ -347,11 +347,13 @@ function sampled(lessons: Lessons, seed: number) {
       .sort((a, b) => pulled[b] - pulled[a] || a - b)
       .slice(0, sample.items);
     const place = new Map(order.map((item, at) => [item, at]));
-    tenths = tenths.filter((_, at) => place.has(entries[at].item));
-    entries = entries.flatMap((entry) => {
+    tenths = tenths.filter((_, at) => place.has(entries.at(at)!.item));
+    const kept = collecting();
+    for (const entry of entries) {
       const item = place.get(entry.item);
-      return item === undefined ? [] : [{ ...entry, item }];
-    });
+      if (item !== undefined) kept.add({ ...entry, item });
+    }
+    entries = kept.entries();
     items = order.map((item) => items[item]);
   }
   const rounds = Math.min(mostTenths - lessons.random.length, roundsFor(entries.length, enoughToTune));
@@ -363,7 +365,7 @@ function sampled(lessons: Lessons, seed: number) {
 }
 
 /** Holds out the newest tenth by first pulls; undefined if all have the same time. */
-export function byFirstPull(entries: Entry[]): Split | undefined {
+export function byFirstPull(entries: Entries): Split | undefined {
   const times = Float64Array.from(entries, ({ firstPull = 0 }) => firstPull).sort();
   const from = times[Math.floor(times.length * (1 - heldOutShare))];
   if (from === undefined || from === times[0]) return undefined;
@@ -374,7 +376,7 @@ export function byFirstPull(entries: Entry[]): Split | undefined {
 }
 
 /** The newest tenth of the training pulls. */
-function newest(lessons: Lessons, entries: Entry[]): Judge[] {
+function newest(lessons: Lessons, entries: Entries): Judge[] {
   const fold = byFirstPull(entries);
   return fold ? [judgeOf(lessons, fold, lessons.seed, 1000)] : [];
 }
@@ -387,7 +389,7 @@ export const roundsFor = (entries: number, wanted = 1000): number =>
   Math.min(5, Math.max(1, Math.ceil(wanted / Math.max(1, entries * heldOutShare))));
 
 /** Each round holds out another random tenth. */
-export function foldsOf(entries: Entry[], rounds: number, random: () => number): Split[] {
+export function foldsOf(entries: Entries, rounds: number, random: () => number): Split[] {
   const tenths = tenthsOf(entries.length, random);
   return Array.from({ length: rounds }, (_, round) => heldOutTenth(entries, tenths, round));
 }
@@ -395,7 +397,7 @@ export function foldsOf(entries: Entry[], rounds: number, random: () => number):
 const tenthsOf = (entries: number, random: () => number) =>
   Uint8Array.from({ length: entries }, () => Math.floor(random() * mostTenths));
 
-const heldOutTenth = (entries: Entry[], tenths: Uint8Array, tenth: number): Split => ({
+const heldOutTenth = (entries: Entries, tenths: Uint8Array, tenth: number): Split => ({
   train: entries.filter((_, at) => tenths[at] !== tenth),
   test: entries.filter((_, at) => tenths[at] === tenth),
 });

@@ -3,7 +3,7 @@
 import { seeded } from '#core/bytes/random.ts';
 import type { AlsOptions } from '#core/recommender/als.ts';
 import type { Scores } from '#core/recommender/model-list.ts';
-import { type Entry, type Rows, rowsOf } from '#core/recommender/ratings.ts';
+import { type Entries, type Rows, rowsOf } from '#core/recommender/ratings.ts';
 import { folding, type ItemModel, scoresOf, topN } from '#core/recommender/recommend.ts';
 import type { ServedModel } from '#core/recommender/served.ts';
 import type { Training } from './candidates.ts';
@@ -15,9 +15,9 @@ export interface World {
   users: number;
   items: number;
   /** The training pairs. */
-  train: Entry[];
+  train: Entries;
   /** The held-out pairs; no pair is in both. */
-  test: Entry[];
+  test: Entries;
 }
 
 /** The length of the lists for NDCG, recall and coverage. */
@@ -58,16 +58,15 @@ export interface Judged {
  * Coverage: the share of repositories that are in at least one list of ten. If there are more than `most` users, the
  * seed chooses.
  */
-function judging({ users, items, train, test }: World, seed: number, most = mostPeople) {
-  const heldBy = Map.groupBy(test, ({ user }) => user);
-  const rows = rowsOf(train, users);
-  const known = [...heldBy.keys()].filter((user) => rows.starts[user + 1] > rows.starts[user]);
-  const people = chosen(known, most, seeded(seed)).map((user) => {
-    const seen = new Uint8Array(items);
-    for (let at = rows.starts[user]; at < rows.starts[user + 1]; at++) seen[rows.columns[at]] = 1;
-    const wanted = new Set((heldBy.get(user) as Entry[]).map(({ item }) => item));
-    return { user, seen, wanted };
-  });
+function judging(items: number, byUser: Rows, test: Entries, seed: number, most = mostPeople) {
+  const users = byUser.starts.length - 1;
+  const held = rowsOf(test, users);
+  const itemsOf = ({ starts, columns }: Rows, user: number) => columns.subarray(starts[user], starts[user + 1]);
+  const known: number[] = [];
+  for (let user = 0; user < users; user++)
+    if (itemsOf(held, user).length > 0 && itemsOf(byUser, user).length > 0) known.push(user);
+  const people = chosen(known, most, seeded(seed)).map((user) => ({ user, wanted: new Set(itemsOf(held, user)) }));
+  const seen = new Uint8Array(items);
 
   return (recommender: Recommender, withAuc = true): Judged => {
     const ndcgs = new Float64Array(people.length);
@@ -76,8 +75,10 @@ function judging({ users, items, train, test }: World, seed: number, most = most
     const aucs: number[] = [];
     let recall = 0;
     let recallLong = 0;
-    people.forEach(({ user, seen, wanted }, at) => {
+    people.forEach(({ user, wanted }, at) => {
       const scores = recommender(user);
+      seen.fill(0);
+      for (const item of itemsOf(byUser, user)) seen[item] = 1;
       const own = withAuc ? aucOf(scores, items, seen, wanted) : undefined;
       if (own !== undefined) aucs.push(own);
       let gain = 0;
@@ -112,7 +113,7 @@ function judging({ users, items, train, test }: World, seed: number, most = most
 
 /** The scores alone. */
 export function scorer(world: World, seed: number): (recommender: Recommender) => Scores {
-  const judge = judging(world, seed);
+  const judge = judging(world.items, rowsOf(world.train, world.users), world.test, seed);
   return (recommender) => judge(recommender).scores;
 }
 
@@ -180,11 +181,11 @@ interface Names {
 
 /** The training part and the held-out part. */
 export interface Split {
-  train: Entry[];
-  test: Entry[];
+  train: Entries;
+  test: Entries;
 }
 
-export function trainingOf({ users, items }: Names, entries: Entry[]): Training {
+export function trainingOf({ users, items }: Names, entries: Entries): Training {
   return { items, entries, byUser: rowsOf(entries, users.length) };
 }
 
@@ -195,6 +196,6 @@ export interface Judge {
 }
 
 export function judgeOf(names: Names, { train, test }: Split, seed: number, most: number): Judge {
-  const world = { users: names.users.length, items: names.items.length, train, test };
-  return { training: trainingOf(names, train), judge: judging(world, seed, most) };
+  const training = trainingOf(names, train);
+  return { training, judge: judging(names.items.length, training.byUser, test, seed, most) };
 }

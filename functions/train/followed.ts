@@ -1,13 +1,13 @@
 // How often users pulled what they were shown, from data that is stored anyway: the shown lists, and first pulls.
 
-import type { Entry } from '#core/recommender/ratings.ts';
+import type { Entries } from '#core/recommender/ratings.ts';
 import { addFollowed, type Followed } from '#core/recommender/shown.ts';
 import type { SearchStore, ShownList } from '#core/stores.ts';
 
 interface Pulled {
   users: string[];
   items: string[];
-  entries: Entry[];
+  entries: Entries;
 }
 
 /**
@@ -29,8 +29,11 @@ export async function followed(
     const user = place.get(list.user);
     if (user === undefined) left.push({ ...list, items: [] });
     else {
-      const own = entries.slice(starts[user], starts[user + 1]);
-      const firstPulls = new Map(own.map(({ item, firstPull }) => [items[item], firstPull]));
+      const firstPulls = new Map<string, number | undefined>();
+      for (let at = starts[user]; at < starts[user + 1]; at++) {
+        const { item, firstPull } = entries.at(at)!;
+        firstPulls.set(items[item], firstPull);
+      }
       addFollowed(sums, list, (repository) => firstPulls.get(repository), now);
     }
   }

@@ -9,6 +9,8 @@ import type { Scores } from '#core/recommender/model-list.ts';
 import { type Entry, split } from '#core/recommender/ratings.ts';
 import { byFolding, popular, scorer, type World } from '#train/evaluate.ts';
 
+type SmallWorld = World & Record<'train' | 'test', Entry[]>;
+
 /** A small world with few different scores, so that there are many ties. */
 const worlds = fc.record({
   users: fc.integer({ min: 1, max: 6 }),
@@ -26,7 +28,7 @@ function worldOf({
   seed,
 }: Record<'users' | 'items' | 'density' | 'levels' | 'seed', number>) {
   const random = seeded(seed);
-  const world: World = { users, items, train: [], test: [] };
+  const world: SmallWorld = { users, items, train: [], test: [] };
   for (let user = 0; user < users; user++)
     for (let item = 0; item < items; item++)
       if (random() < density) (random() < 0.3 ? world.test : world.train).push({ user, item, value: 1 });
@@ -40,7 +42,7 @@ const itemsOf = (entries: Entry[], user: number) => entries.filter((one) => one.
 const meanOf = (values: number[]) => (values.length === 0 ? undefined : values.reduce((a, b) => a + b) / values.length);
 
 /** Computed pair by pair, and by sorting everything. */
-function slowly({ users, items, train, test }: World, scores: Float32Array[]): Scores {
+function slowly({ users, items, train, test }: SmallWorld, scores: Float32Array[]): Scores {
   const aucs: number[] = [];
   const ndcgs: number[] = [];
   const recalls: number[] = [];

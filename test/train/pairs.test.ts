@@ -42,7 +42,7 @@ test('public data sets are read by their column names, and repeated pairs are su
 test('training learns from days if they are known', () => {
   const pairs = readPairs('user,repository,pulls,days\na,loop,3000,2\na,file,5,', 'csv');
   assert.deepEqual(
-    indexPairs(pairs).entries.map(({ value }) => value),
+    Array.from(indexPairs(pairs).entries, ({ value }) => value),
     [2, 5],
   );
 });

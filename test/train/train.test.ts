@@ -157,7 +157,8 @@ test('the split by time holds out the newest tenth of first pulls, however often
   const { options } = world(pairs.map((pair) => ({ ...pair, lastPull: newest })));
   const { users, items, entries, byTime } = await readLessons(options());
   const first = new Map(pairs.map(({ user, repository, firstPull }) => [`${user} ${repository}`, firstPull]));
-  const timesOf = (part: Entry[]) => part.map(({ user, item }) => first.get(`${users[user]} ${items[item]}`)!);
+  const timesOf = (part: Iterable<Entry>) =>
+    Array.from(part, ({ user, item }) => first.get(`${users[user]} ${items[item]}`)!);
   const { train, test } = byTime!;
   assert.equal(train.length + test.length, entries.length);
   assert.ok(test.length >= entries.length / 10 && test.length < entries.length / 8, `${test.length} held out`);

@@ -1,6 +1,6 @@
 // What training passes to Spark and reads back: objects under one folder, in the formats described in als.py and
 // README.md.
-import type { Entry } from '#core/recommender/ratings.ts';
+import { collecting, type Entries, type Entry } from '#core/recommender/ratings.ts';
 import type { ItemModel } from '#core/recommender/recommend.ts';
 import type { ObjectStore } from '#core/stores.ts';
 import type { Lessons, Part } from '../compete.ts';
@@ -15,18 +15,28 @@ interface Head extends Pick<Lessons, 'began' | 'seed' | 'users' | 'items' | 'rea
 /** Writes lessons.json and pairs/*.csv, with a row per entry. */
 export async function writeLessons(objects: ObjectStore, folder: string, lessons: Lessons): Promise<void> {
   const { began, seed, users, items, entries, random, byTime, readSeconds } = lessons;
-  const learned = new Set(random[0].train);
-  const key = ({ user, item }: Entry) => user * items.length + item;
-  const earlier = new Map(byTime?.train.map((entry) => [key(entry), entry.value]));
+  const isLearned = inPart(random[0].train);
+  const isEarlier = inPart(byTime?.train ?? []);
   function* rows(): Generator<PairRow> {
     for (const entry of entries) {
       const { user, item, value, firstPull = 0 } = entry;
-      yield [user, item, value, learned.has(entry) ? 1 : 0, earlier.get(key(entry)) ?? 0, firstPull];
+      yield [user, item, value, isLearned(entry) ? 1 : 0, isEarlier(entry) ? value : 0, firstPull];
     }
   }
   await writePairs(objects, folder, rows());
   const head: Head = { began, seed, users, items, readSeconds, byTime: byTime !== undefined };
   await objects.put(`${folder}/lessons.json`, JSON.stringify(head));
+}
+
+/** Whether an entry is in a part; asked for all entries in their order, which is also that of the part. */
+function inPart(part: Entries): (entry: Entry) => boolean {
+  let next = 0;
+  return ({ user, item }) => {
+    const first = part.at(next);
+    const isNext = first?.user === user && first.item === item;
+    if (isNext) next++;
+    return isNext;
+  };
 }
 
 /** A row of pairs as als.py reads it; `learned`: the random split learns from the pair; `earlier`: 0 for none. */
@@ -49,18 +59,22 @@ export async function writePairs(objects: ObjectStore, folder: string, rows: Ite
 /** Reads the lessons back. */
 export async function readLessonsBack(objects: ObjectStore, folder: string): Promise<Lessons> {
   const { byTime, ...head } = JSON.parse(decoder.decode(await body(objects, `${folder}/lessons.json`))) as Head;
-  const entries: Entry[] = [];
-  const random: Split = { train: [], test: [] };
-  const time: Split = { train: [], test: [] };
+  const entries = collecting();
+  const random = { train: collecting(), test: collecting() };
+  const time = { train: collecting(), test: collecting() };
   for await (const row of rowsOf(objects, `${folder}/pairs/`)) {
     const [user, item, value, learned, earlier, firstPull] = row;
     const entry = { user, item, value, firstPull };
-    entries.push(entry);
-    (learned === 1 ? random.train : random.test).push(entry);
-    if (earlier > 0) time.train.push({ ...entry, value: earlier });
-    else time.test.push(entry);
+    entries.add(entry);
+    (learned === 1 ? random.train : random.test).add(entry);
+    if (earlier > 0) time.train.add({ ...entry, value: earlier });
+    else time.test.add(entry);
   }
-  return { ...head, entries, random: [random], ...(byTime ? { byTime: time } : {}) };
+  const collected = ({ train, test }: typeof random): Split => ({ train: train.entries(), test: test.entries() });
+  return {
+    ...{ ...head, entries: entries.entries(), random: [collected(random)] },
+    ...(byTime ? { byTime: collected(time) } : {}),
+  };
 }
 
 /**
