@@ -366,7 +366,11 @@ function sampled(lessons: Lessons, seed: number) {
 
 /** Holds out the newest tenth by first pulls; undefined if all have the same time. */
 export function byFirstPull(entries: Entries): Split | undefined {
-  const times = Float64Array.from(entries, ({ firstPull = 0 }) => firstPull).sort();
+  // Not by Float64Array.from, which keeps an object for each until the end.
+  const times = new Float64Array(entries.length);
+  let at = 0;
+  for (const { firstPull = 0 } of entries) times[at++] = firstPull;
+  times.sort();
   const from = times[Math.floor(times.length * (1 - heldOutShare))];
   if (from === undefined || from === times[0]) return undefined;
   return {

@@ -36,6 +36,8 @@ export interface Entries extends Iterable<Entry> {
   filter(keep: (entry: Entry, index: number) => boolean): Entries;
 }
 
+const blank: Entry = { user: 0, item: 0, value: 0, firstPull: 0 };
+
 interface Columns {
   users: Uint32Array;
   items: Uint32Array;
@@ -57,30 +59,33 @@ class EntryColumns implements Entries {
   }
 
   at(index: number): Entry | undefined {
-    return index < this.length ? this.#entry(index) : undefined;
+    return index < this.length ? this.#read(index, { ...blank }) : undefined;
   }
 
   filter(keep: (entry: Entry, index: number) => boolean): Entries {
     const places = new Uint32Array(this.length);
+    const entry = { ...blank };
     let kept = 0;
     for (let index = 0; index < this.length; index++)
-      if (keep(this.#entry(index), index)) places[kept++] = this.#place(index);
+      if (keep(this.#read(index, entry), index)) places[kept++] = this.#place(index);
     return new EntryColumns(this.#columns, kept, places.slice(0, kept));
   }
 
   *[Symbol.iterator](): IterableIterator<Entry> {
-    for (let index = 0; index < this.length; index++) yield this.#entry(index);
+    for (let index = 0; index < this.length; index++) yield this.#read(index, { ...blank });
   }
 
   #place(index: number): number {
     return this.#places ? this.#places[index] : index;
   }
 
-  #entry(index: number): Entry {
+  #read(index: number, entry: Entry): Entry {
     const { users, items, values, firstPulls } = this.#columns;
     const place = this.#place(index);
-    const entry: Entry = { user: users[place], item: items[place], value: values[place] };
-    if (!Number.isNaN(firstPulls[place])) entry.firstPull = firstPulls[place];
+    entry.user = users[place];
+    entry.item = items[place];
+    entry.value = values[place];
+    entry.firstPull = Number.isNaN(firstPulls[place]) ? undefined : firstPulls[place];
     return entry;
   }
 }

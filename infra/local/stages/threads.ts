@@ -1,5 +1,5 @@
 // Runs process, export and train each in a separate thread, so that no long computation delays a response.
-import { Worker } from 'node:worker_threads';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import type { Counted } from './count.ts';
 
@@ -29,9 +29,15 @@ export interface Thread {
 const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
 /**
- * For threads that hold at most a batch: V8 lets a heap with a limit of 2 GiB or more grow to four times its live size.
+ * In MiB. The old generation of threads that hold at most a batch: V8 lets a heap with a limit of 2 GiB or more grow to
+ * four times its live size. The trainer keeps numbers in arrays outside of the heap, so a small young generation is enough.
  */
-const mostHeapMb: Partial<Record<StageName, number>> = { processor: 1024, 'hits-processor': 1024 };
+const mostHeap: Record<StageName, ResourceLimits> = {
+  processor: { maxYoungGenerationSizeMb: 32, maxOldGenerationSizeMb: 1024 },
+  'hits-processor': { maxYoungGenerationSizeMb: 32, maxOldGenerationSizeMb: 1024 },
+  exporter: { maxYoungGenerationSizeMb: 32 },
+  trainer: { maxYoungGenerationSizeMb: 8 },
+};
 /** A thread that has run for this long counts as working again. */
 const steadyMs = 60_000;
 
@@ -56,11 +62,7 @@ export function startThread(
   const start = () => {
     const began = performance.now();
     worker = new Worker(file, {
-      ...{
-        workerData: data,
-        name,
-        resourceLimits: { maxYoungGenerationSizeMb: 32, maxOldGenerationSizeMb: mostHeapMb[name] },
-      },
+      ...{ workerData: data, name, resourceLimits: mostHeap[name] },
       // Code that scrubs files keeps them open (stores/sqlite/checkpoint.ts).
       trackUnmanagedFds: false,
     });

@@ -46,7 +46,9 @@ test('columns hold entries as an array does, and so do parts of parts', () => {
   // More than once as many as the columns begin with.
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 20 }), fc.constantFrom(1, 300), fc.nat(9), (some, times, user) => {
-      const array: Entry[] = Array.from({ length: times }, () => some).flat();
+      const array = Array.from({ length: times }, () => some)
+        .flat()
+        .map((each): Entry => ({ ...each, firstPull: each.firstPull }));
       const { add, entries } = collecting();
       for (const each of array) add(each);
       const columns = entries();
