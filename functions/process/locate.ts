@@ -8,6 +8,8 @@ import { beyondTable, IpTable } from '#geo/table.ts';
 import { kernelRoom } from './kernel.ts';
 
 export interface Locator {
+  /** Resolves when addresses can be looked up; without it they always can. */
+  open?(): Promise<void>;
   /**
    * Returns the location of an address, perhaps only its country; undefined if it is private, unknown or not an
    * address.

@@ -62,6 +62,7 @@ async function store(
   digest: (address: string, time: number) => Promise<string[]>,
   { locator, classify }: PullOptions,
 ): Promise<StoredEvent> {
+  if (address !== '') await locator.open?.();
   return {
     ...event,
     addressDigests: address === '' ? [] : await digest(address, event.time),

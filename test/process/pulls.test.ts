@@ -171,6 +171,28 @@ test('of two events with one id in a batch the first stays, whoever it names', a
   assert.deepEqual([(await of('zoe')).length, (await of('ann')).length], [1, 0]);
 });
 
+test('the locator is opened before the first address is looked up, and not for events without one', async () => {
+  const events = openEvents(':memory:', () => start);
+  let opened = 0;
+  const locator = {
+    async open() {
+      opened++;
+    },
+    locate: () => (opened > 0 ? { lat: 1, lon: 2, country: 'DE' } : undefined),
+  };
+  const options = { events, search: openSearch(':memory:'), locator, classify: classifier(), pullWindowSeconds: 2 };
+  const base = { action: 'pull', kind: 'manifest', mediaType: index, method: 'GET', userAgent: 'docker/27' } as const;
+  for (const [address, country, times] of [
+    ['', '', 0],
+    ['192.0.2.1', 'DE', 1],
+  ] as const) {
+    const event = { ...base, id: address, time: start, user: address, repository: 'a', tag: '1', address, source: '' };
+    await storeEvents([{ event, origin: 's:0:0' }], options);
+    const [pull] = await events.pulls(address, 'a', 0, Number.MAX_SAFE_INTEGER);
+    assert.deepEqual([pull.country, opened], [country, times]);
+  }
+});
+
 test('neither a redelivery nor a retry replaces anything', async () => {
   const events = openEvents(':memory:', () => start);
   const options = { events, search: openSearch(':memory:'), locator: { locate: () => undefined } };

@@ -56,7 +56,7 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
     clock,
     newId,
   };
-  // The IP table is read for the first batch: a server with little traffic needs it in one thread or in none.
+  // The IP table is read for the first hits and the first event with an address: imports, and many registries, have none.
   let opening: Promise<Locator> | undefined;
   const opened = () => {
     opening ??= localLocator({ folder, networks: settings.networks, report: log.error }).catch((cause) => {
@@ -64,6 +64,13 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
       throw cause;
     });
     return opening;
+  };
+  let located: Locator | undefined;
+  const whenNeeded: Locator = {
+    async open() {
+      located = await opened();
+    },
+    locate: (address) => located?.locate(address),
   };
   // Two batches at once in one thread would both take twice as long, and meanwhile search would have nothing to write.
   const turn = inTurn();
@@ -79,7 +86,8 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
           return stores.search.write(changes);
         };
         try {
-          const own = { ...options, locator: await opened(), search: { ...stores.search, write }, shardPrefix };
+          const locator = stream === 'hits' ? await opened() : whenNeeded;
+          const own = { ...options, locator, search: { ...stores.search, write }, shardPrefix };
           return await processHandler(own)(event);
         } finally {
           over();

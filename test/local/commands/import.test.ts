@@ -342,6 +342,18 @@ test('a first import says that the data folder is new; a second one says what wa
     running.get<{ importing: number }>('/v1/health'),
   ]);
   assert.deepEqual([total.pulls, importing], [503, 0]);
+
+  // The first address that this server sees.
+  writeFileSync(more, 'time,user,repository,tag,digest,address\n2026-05-01T10:00:00Z,ann,a/b,1,,81.2.69.142');
+  await runScript('local/commands/import.ts', [more, '--data', data]);
+  const { buckets } = await running.get<{ buckets: { key: string; pulls: number }[] }>('/v1/pulls?by=country');
+  assert.deepEqual(
+    buckets.map(({ key, pulls }) => [key, pulls]),
+    [
+      ['', 503],
+      ['GB', 1],
+    ],
+  );
 });
 
 test('a second import before the first is processed adds nothing', async () => {
