@@ -22,11 +22,13 @@ import { openLog } from './log.ts';
 import { openMetrics } from './metrics.ts';
 import { lagOf, listen, localApp, unhealthyAfterSeconds } from './server.ts';
 import { startThread, type Thread } from './stages/threads.ts';
-import { hasOlderRows } from './stores/older-events.ts';
+import { olderEvents } from './stores/older-events.ts';
 import { eventsOfServer, openReader } from './stores/search/reading.ts';
 import { replaceLostSearch } from './stores/search/refill.ts';
+import { olderDocuments } from './stores/search/search.ts';
 import { openSeal } from './stores/secrets/seal.ts';
 import { checkDatabases, emptyDatabases, faultOf, foldLogs, scrubDatabases } from './stores/sqlite/integrity.ts';
+import { hasOlderRows } from './stores/sqlite/older.ts';
 import { clock, openStores } from './stores/stores.ts';
 
 /** Whoever can reach the server can try shorter tokens one after the other. */
@@ -46,8 +48,12 @@ export async function start(given: ResolvedSettings): Promise<void> {
   const web = await builtPages(() => console.log('building the pages, once'));
   const lost = settings.opensearch ? undefined : replaceLostSearch(folder);
   if (lost) log.error(`${join(folder, 'search.db')} ${lost}: it is rebuilt from events`);
-  if (hasOlderRows(join(folder, 'events.db')))
-    log.info('the rows of events.db are moved to the tables of this version: about 15 s for a million events');
+  for (const [name, older] of [
+    ['events.db', olderEvents],
+    ['search.db', olderDocuments],
+  ] as const)
+    if (hasOlderRows(join(folder, name), older))
+      log.info(`the rows of ${name} are moved to the tables of this version: about 15 s for a million events`);
   const empty = emptyDatabases(folder);
   const opened = openStores(folder, settings.opensearch, 'serve');
   // After a first start on a full disk a file may be empty, but nothing was exported yet.

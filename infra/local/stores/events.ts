@@ -4,7 +4,7 @@ import { page, readCursor } from '#core/cursor.ts';
 import { type Pull, parseStoredEvent, type StoredEvent } from '#core/event.ts';
 import { aheadMs } from '#core/steady.ts';
 import { type EventStore, type Expiring, forgottenKeptMs } from '#core/stores.ts';
-import { eventTables, moveOlderRows } from './older-events.ts';
+import { eventTables, eventUsers, moveOlderEvents } from './older-events.ts';
 import { openQuarantine, type Quarantine } from './quarantine.ts';
 import { openDayKeys } from './secrets/day-keys.ts';
 import {
@@ -21,17 +21,19 @@ import { steadyClock } from './sqlite/steady-clock.ts';
 import { rowsATurn, turns } from './sqlite/turns.ts';
 import { byWeek, weekOf, weekOfRow, weeksOf } from './sqlite/weeks.ts';
 import { wiper } from './sqlite/wipe.ts';
-import { hasUser, isNamed, openUsers } from './users.ts';
 
 const day = 86_400_000;
 /** The order of the rows of a week. */
 const inOrder = 'user, repository, time, id';
 /** How many pairs may have a version of their own before all get a common one. */
 const mostVersions = 20_000;
+const eventsByUser = byWeek('events', 'events_week');
+const pullsByUser = byWeek('pulls', 'pulls_newest');
+const { isNamed } = eventUsers;
+/** The condition that an event is not leaving. */
+const hasUser = `${eventUsers.nameIn('events')} IS NOT NULL`;
 /** How many rows of a forgotten user are removed in one transaction, so that others can write in between. */
 const forgottenAtOnce = 1000;
-/** How many users are looked at in one transaction. */
-const usersAtOnce = 2000;
 
 export interface LocalEvents extends EventStore, Expiring {
   /** Which of these ids are those of stored events. */
@@ -121,7 +123,7 @@ export function openEvents(
      CREATE TABLE IF NOT EXISTS versions (
        user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS forgotten (person TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;`,
-    { cacheMiB, isScrubbed: true, before: (older) => moveOlderRows(older, shorter) },
+    { cacheMiB, isScrubbed: true, before: (older) => moveOlderEvents(older, shorter) },
   );
   const commit = groupCommit(database);
   const wiped = wiper(file);
@@ -130,7 +132,7 @@ export function openEvents(
   const held: Quarantine = openQuarantine(database, { keys, time, mostBytes: mostQuarantineBytes });
   const prepare = (sql: string) => database.prepare(sql);
   const putEvent = prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)');
-  const giveWay = prepare(`DELETE FROM events WHERE id = ? AND NOT ${hasUser}`);
+  const giveWay = prepare(`DELETE FROM events WHERE id = ? AND NOT (${hasUser})`);
   const origin = lists<[string]>(prepare(`SELECT origin FROM events WHERE id = ? AND ${hasUser}`));
   const eventsOf = prepare(
     `SELECT * FROM events WHERE ${weekOfRow} = ? AND ${isNamed} AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id`,
@@ -166,10 +168,10 @@ export function openEvents(
   const lowerMarks = prepare('UPDATE forgotten SET at = ? WHERE at > ?');
   const expireMarks = prepare('DELETE FROM forgotten WHERE at <= ?');
 
-  const users = openUsers(prepare);
+  const users = eventUsers.open(prepare);
   const digest = (user: string) => hash('sha256', user, 'base64url');
-  const eventWeeks = weeksOf(prepare, byWeek('events', 'events_week'));
-  const pullWeeks = weeksOf(prepare, byWeek('pulls', 'pulls_newest'));
+  const eventWeeks = weeksOf(prepare, eventsByUser);
+  const pullWeeks = weeksOf(prepare, pullsByUser);
 
   /** The version of all pairs that were not replaced recently: at least as great as any of theirs. */
   const common: [string, string] = ['', ''];
@@ -186,10 +188,9 @@ export function openEvents(
   const removeVersions = prepare('DELETE FROM versions WHERE user = ? AND repository <> ?');
   /** The rows of a user. */
   const own = [
-    { rows: 'events INDEXED BY events_week', weeks: eventWeeks },
-    { rows: 'pulls INDEXED BY pulls_newest', weeks: pullWeeks },
-  ].map(({ rows, weeks }) => {
-    const [table] = rows.split(' ');
+    { table: 'events', rows: eventsByUser.rows, weeks: eventWeeks },
+    { table: 'pulls', rows: pullsByUser.rows, weeks: pullWeeks },
+  ].map(({ table, rows, weeks }) => {
     const those = `FROM ${rows} WHERE ${weekOfRow} IN (SELECT value FROM json_each(?)) AND user = ?`;
     const count = lists<[number]>(prepare(`SELECT COUNT(*) ${those}`));
     const some = prepare(`DELETE FROM ${table} WHERE rowid IN (SELECT rowid ${those} LIMIT ${forgottenAtOnce})`);
@@ -212,20 +213,6 @@ export function openEvents(
     if (!transaction(database, part)) return;
     while (transaction(database, part)) await wait(pauseMs);
     await wiped(true);
-  }
-  /** Removes the names of users who have no rows left. */
-  async function dropUsers(): Promise<void> {
-    const has = ['events INDEXED BY events_week', 'pulls INDEXED BY pulls_newest'].map(
-      (rows) => `EXISTS (SELECT 1 FROM json_each(?) CROSS JOIN ${rows} WHERE ${weekOfRow} = value AND user = number)`,
-    );
-    const drop = prepare(`DELETE FROM users WHERE number BETWEEN ? AND ? AND NOT (${has.join(' OR ')})`);
-    const greatest = Number(prepare('SELECT max(number) AS number FROM users').get()?.number);
-    for (let from = 1; from <= greatest; from += usersAtOnce, await wait(pauseMs))
-      transaction(database, () => {
-        // The newest first: most users have rows there.
-        const weeks = [eventWeeks, pullWeeks].map((weeks) => JSON.stringify(weeks().reverse()));
-        drop.run(from, from + usersAtOnce - 1, ...weeks);
-      });
   }
   /** The events of the last put by id, with their docs: a batch reads back what it has just put, until it replaces pulls. */
   let latest = new Map<string, Put>();
@@ -355,7 +342,7 @@ export function openEvents(
       // They name users, of whom there may be no other row.
       if (rows > 0) {
         transaction(database, dropVersions);
-        await dropUsers();
+        await eventUsers.dropUnused(database, [eventsByUser, pullsByUser]);
       }
       await held.expire(before);
     },

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Pull, StoredEvent } from '#core/event.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { hasOlderRows } from '#local/stores/older-events.ts';
+import { olderEvents } from '#local/stores/older-events.ts';
+import { hasOlderRows } from '#local/stores/sqlite/older.ts';
 import { SettingError } from '#settings/error.ts';
 import { byText, ids, pages, pull, storedEvent } from '../../contracts/samples.ts';
 import { naming } from '../../support/naming.ts';
@@ -92,9 +93,9 @@ for (const [layout, tables] of older.entries()) {
     const events = times.map((time, at) => storedEvent(`e${at}`, time));
     for (const event of events) put(event);
     database.close();
-    assert.ok(hasOlderRows(file));
+    assert.ok(hasOlderRows(file, olderEvents));
     for (const store of [openEvents(file, Date.now), openEvents(file, Date.now)]) {
-      assert.ok(!hasOlderRows(file));
+      assert.ok(!hasOlderRows(file, olderEvents));
       const order = [1, 2, 0].map((at) => events[at]);
       assert.deepEqual(await store.eventsAfter('Ann', 'library/redis', undefined, 10), order);
       assert.deepEqual(
@@ -128,12 +129,12 @@ for (const [layout, tables] of older.entries()) {
     assert.throws(() => openEvents(file, Date.now), SettingError);
     const count = (table: string) => Number(database.prepare(`SELECT COUNT(*) AS rows FROM ${table}`).get()?.rows);
     assert.deepEqual([count('events'), count('pulls')], [20_000, 0]);
-    assert.ok(hasOlderRows(file));
+    assert.ok(hasOlderRows(file, olderEvents));
     database.prepare('UPDATE older_events SET doc = ? WHERE id = ?').run(JSON.stringify(events[20_499]), id);
     const store = openEvents(file, Date.now);
     assert.deepEqual([count('events'), count('pulls')], [20_500, 20_500]);
     assert.deepEqual(store.stored(ids(events)).size, 20_500);
-    assert.ok(!hasOlderRows(file));
+    assert.ok(!hasOlderRows(file, olderEvents));
     database.close();
   });
 }

@@ -1,5 +1,15 @@
 // The input of sums: a row of `documents`.
 import type { SQLInputValue } from 'node:sqlite';
+import { usersIn } from '../users.ts';
+
+/** The users of `documents`; sums have their names. */
+export const documentUsers = usersIn('user_numbers');
+/** The user of a row of `documents`, in SQL; '' if it is anonymous or leaving. */
+const userOfRow = `COALESCE(${documentUsers.nameIn('documents')}, '')`;
+/** The same with its name. */
+export const namedUser = `${userOfRow} AS user`;
+/** The condition that a row of `documents` is of a named user. */
+export const hasNamedUser = `${userOfRow} <> ''`;
 
 export interface Doc {
   kind: string;
@@ -16,8 +26,7 @@ export interface Doc {
   apart: number | null;
   uncertain: number | null;
 }
-export const docColumns =
-  'kind, user, repository, time, action, manifest, tag, digest, class, country, client, apart, uncertain';
+export const docColumns = `kind, ${namedUser}, repository, time, action, manifest, tag, digest, class, country, client, apart, uncertain`;
 
 export const docOf = (row: SQLInputValue[]): Doc => {
   const [kind, user, repository, time, action, manifest, tag, digest, kindOfPull, country, client, apart, uncertain] =

@@ -1,6 +1,6 @@
 // Forgetting a user with many documents in two steps, because removing a document changes a dozen pages all over the
-// file. First the documents lose their user, whose rows lie together: then nothing is left of the user, and the sums are
-// those of as many anonymous pulls. Then, in the background, the documents leave; `leaving` lists them.
+// file. First their number loses its name (users.ts): then nothing is left of the user, and the sums are those of as many
+// anonymous pulls. Then, in the background, the documents leave.
 import { hash } from 'node:crypto';
 import type { SQLInputValue } from 'node:sqlite';
 import { lists } from '../sqlite/sqlite.ts';
@@ -9,31 +9,23 @@ import type { Change } from './change.ts';
 import { growing, type Prepare, sumNames } from './counted.ts';
 import { docColumns, docOf } from './doc.ts';
 import { taughtList } from './people-sums.ts';
-import { documentsByUser, mixWeeks, ofSummedWeeks, ofUser, pairWeeks, userDayWeeks } from './weeks.ts';
+import { documentsByUser, mixWeeks, ofSummedWeeks, ofUser, ofWeeks, pairWeeks, userDayWeeks } from './weeks.ts';
 
-export const leavingTable =
-  'CREATE TABLE IF NOT EXISTS leaving (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;';
-
+const those = "kind IN ('event', 'pull', 'both')";
 /** The documents of a user, by a list of weeks and the user. */
-const ownDocuments = `${ofUser} AND kind IN ('event', 'pull', 'both')`;
+const ownDocuments = `${ofUser} AND ${those}`;
 /** How many documents are removed in one transaction, so that others can write in between. */
 export const removedAtOnce = { directly: 5000, leaving: 1000 };
 
 const numbers = sumNames.join();
 const summedOf = `${ofSummedWeeks} AND user = ?`;
 
-/** Makes all documents of a user anonymous, within a transaction. Every document must be summed. */
+/** Makes sums of all documents of a user anonymous, within a transaction. Every document must be summed. */
 export function makeAnonymous(prepare: Prepare, user: string): void {
-  const [documents, mixes, userDays, pairs] = [documentsByUser, mixWeeks, userDayWeeks, pairWeeks].map((rows) =>
+  const [mixes, userDays, pairs] = [mixWeeks, userDayWeeks, pairWeeks].map((rows) =>
     JSON.stringify(weeksOf(prepare, rows)()),
   );
   const run = (sql: string, ...values: string[]) => prepare(sql).run(...values);
-  run(
-    `INSERT OR IGNORE INTO leaving SELECT kind, id FROM ${documentsByUser.rows} WHERE ${ownDocuments}`,
-    documents,
-    user,
-  );
-  run(`UPDATE ${documentsByUser.rows} SET user = '' WHERE ${ownDocuments}`, documents, user);
   run(
     `UPDATE popularity SET days = popularity.days - own.days FROM (
        SELECT repository, COUNT(DISTINCT day) AS days FROM mixes
@@ -87,26 +79,17 @@ export function removeSome(prepare: Prepare, user: string, changed: Change): num
   return found.length;
 }
 
-/** Removes documents that are leaving, within a transaction; returns how many were listed. */
-export function removeLeaving(prepare: Prepare, changed: Change): number {
-  const some = lists<[kind: string, id: string]>(
-    prepare(`SELECT kind, id FROM leaving LIMIT ${removedAtOnce.leaving}`),
-  ).all();
-  const taken = prepare('DELETE FROM leaving WHERE kind = ? AND id = ?');
-  // Another document may have come in its place.
-  const held = lists<SQLInputValue[]>(
-    prepare(`SELECT id, ${docColumns} FROM documents WHERE kind = ? AND id = ? AND user = '' AND gone = 0`),
+/** Removes documents of a number that has lost its name, within a transaction; returns how many. */
+export function removeLeaving(prepare: Prepare, number: number, changed: Change): number {
+  const some = lists<SQLInputValue[]>(
+    prepare(
+      `SELECT id, ${docColumns} FROM ${documentsByUser.rows}
+       WHERE ${ofWeeks} AND documents.user = ? AND ${those} LIMIT ${removedAtOnce.leaving}`,
+    ),
   );
-  const found = some.map((key) => {
-    taken.run(...key);
-    return held.get(...key);
-  });
-  removeAll(
-    prepare,
-    found.filter((row) => row !== undefined),
-    changed,
-  );
-  return some.length;
+  const found = some.all(JSON.stringify(weeksOf(prepare, documentsByUser)()), number);
+  removeAll(prepare, found, changed);
+  return found.length;
 }
 
 /** Removes documents. Facts about images stay, without the user. */
@@ -114,7 +97,7 @@ function removeAll(prepare: Prepare, found: SQLInputValue[][], changed: Change):
   const put = prepare(
     `INSERT INTO documents (kind, id, version, gone, user, repository, time, action, manifest, tag, digest, class, country,
        client, apart, uncertain)
-     VALUES ('fact', ?, 0, 0, '', ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)
+     VALUES ('fact', ?, 0, 0, NULL, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)
      ON CONFLICT (kind, id) DO UPDATE SET time = excluded.time WHERE excluded.time > documents.time`,
   );
   const held = lists<SQLInputValue[]>(prepare(`SELECT ${docColumns} FROM documents WHERE kind = 'fact' AND id = ?`));

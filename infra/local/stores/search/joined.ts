@@ -7,6 +7,8 @@ export const columns = [
   ...['country', 'client', 'apart', 'uncertain'],
 ];
 const at = Object.fromEntries(columns.map((name, index) => [name, index]));
+/** Where a row has its user. */
+export const userColumn = at.user;
 const shared = ['id', 'version', 'user', 'repository', 'time', 'tag', 'digest', 'class', 'country', 'client'].map(
   (name) => at[name],
 );

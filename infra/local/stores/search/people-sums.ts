@@ -18,6 +18,7 @@ import {
   within,
   zeros,
 } from './counted.ts';
+import { documentUsers } from './doc.ts';
 import { documentsByUser, mixWeeks } from './weeks.ts';
 
 const taught = new Set<string>(taughtClasses);
@@ -212,7 +213,7 @@ function heldPair(prepare: Prepare, { user, repository }: PairChange): HeldPair 
 }
 
 const ofPair = `FROM ${documentsByUser.rows}
-  WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND kind IN ('pull', 'both')`;
+  WHERE ${weekOfRow} = ? AND ${documentUsers.isNamed} AND repository = ? AND kind IN ('pull', 'both')`;
 
 const edge = (end: 'ASC' | 'DESC') => `SELECT time ${ofPair} ORDER BY time ${end} LIMIT 1`;
 

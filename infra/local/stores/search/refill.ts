@@ -51,7 +51,7 @@ function lostBy(folder: string, file: string): string | undefined {
       database!.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(table) !== undefined &&
       database!.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined;
     // As after a command that found no search.db and made one.
-    return has('documents') || has('filling') ? undefined : 'has no documents';
+    return has('documents') || has('older_documents') || has('filling') ? undefined : 'has no documents';
   } catch (cause) {
     return `can't be read: ${(cause as Error).message}`;
   } finally {

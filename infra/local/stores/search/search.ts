@@ -25,15 +25,16 @@ import {
   sparkDays,
   type UserRow,
 } from '#core/stores.ts';
+import { moveOlder, type OlderRows } from '../sqlite/older.ts';
 import { batchCacheMiB, groupCommit, openDatabase, pauseMs, transaction } from '../sqlite/sqlite.ts';
 import { weekIn, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import { wiper } from '../sqlite/wipe.ts';
 import type { Change } from './change.ts';
 import { dayMs } from './counted.ts';
-import { type Doc, docColumns, docOf } from './doc.ts';
-import { hasMany, leavingTable, makeAnonymous, removedAtOnce, removeLeaving, removeSome } from './forgetting.ts';
+import { type Doc, docColumns, docOf, documentUsers, hasNamedUser, namedUser } from './doc.ts';
+import { hasMany, makeAnonymous, removedAtOnce, removeLeaving, removeSome } from './forgetting.ts';
 import { imagesRead, type Stamped } from './images-read.ts';
-import { columns, isPullEvent, joined, partsOf } from './joined.ts';
+import { columns, isPullEvent, joined, partsOf, userColumn } from './joined.ts';
 import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
 import { taughtList } from './people-sums.ts';
 import { eachOfField } from './repository-sums.ts';
@@ -56,29 +57,26 @@ import {
 //   both   an event and the pull that it opens, where they say the same (joined.ts)
 //   fact   what remains of a forgotten user's events: that an image was pushed, pulled or deleted then, but not by whom
 // The table has row ids, so that an index entry ends in 8 bytes instead of the whole key. In each index an event and its
-// pull lie side by side, so that a batch changes fewer pages. A file of an older version keeps its indices, which begin
-// with the kind; the statements work for both.
+// pull lie side by side, so that a batch changes fewer pages. `user` is a number of `user_numbers` (users.ts).
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
 const used = usingClasses.map((name) => `'${name}'`).join();
 const platformTable =
   'CREATE TABLE IF NOT EXISTS platforms (platform TEXT, digest TEXT, PRIMARY KEY (platform, digest)) WITHOUT ROWID;';
-const schema = `
+const documentTables = `${documentUsers.schema}
   CREATE TABLE IF NOT EXISTS documents (
-    kind TEXT, id TEXT, version INTEGER, gone INTEGER, user TEXT, repository TEXT, time REAL, action TEXT, manifest INTEGER,
-    tag TEXT, digest TEXT, class TEXT, country TEXT, client TEXT, apart INTEGER, uncertain INTEGER,
-    PRIMARY KEY (kind, id));
+    kind TEXT, id TEXT, version INTEGER, gone INTEGER, user INTEGER, repository TEXT, time REAL, action TEXT,
+    manifest INTEGER, tag TEXT, digest TEXT, class TEXT, country TEXT, client TEXT, apart INTEGER, uncertain INTEGER,
+    PRIMARY KEY (kind, id));`;
+export const olderDocuments: OlderRows = {
+  ...{ users: documentUsers.table, schema: documentTables, tables: ['documents'] },
+};
+const schema = `${documentTables}
   CREATE TABLE IF NOT EXISTS manifests (
     repository TEXT, digest TEXT, told INTEGER, doc TEXT, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
   ${platformTable}
 ${documentIndices}
-  ${leavingTable}
+  DROP TABLE IF EXISTS leaving;
   CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
-  DROP INDEX IF EXISTS documents_deleted;
-  DROP INDEX IF EXISTS documents_changes;
-  DROP INDEX IF EXISTS image_deletes;
-  DROP INDEX IF EXISTS image_changes;
-  DROP INDEX IF EXISTS documents_images;
-  DROP INDEX IF EXISTS documents_taught;
   CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS shown (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
 const pulls = "kind IN ('pull', 'both') AND gone = 0";
@@ -129,8 +127,7 @@ export function openSearch(
   cacheMiB = batchCacheMiB,
   { manyDocuments = 1000 }: { manyDocuments?: number } = {},
 ): LocalSearch {
-  const added = { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } };
-  const database = openDatabase(file, schema, { added, cacheMiB, isScrubbed: true, before: fillPlatforms });
+  const database = openDatabase(file, schema, { cacheMiB, isScrubbed: true, before: moveOlderDocuments });
   const sums = keepSums(database);
   const commit = groupCommit(database);
   const wiped = wiper(file);
@@ -158,10 +155,11 @@ export function openSearch(
 
   const pushedBy = database.prepare(
     `SELECT DISTINCT repository FROM documents INDEXED BY documents_pushed
-     WHERE ${pushes} AND user = ? ORDER BY repository`,
+     WHERE ${pushes} AND ${documentUsers.isNamed} ORDER BY repository`,
   );
 
   const prepare = (sql: string) => database.prepare(sql);
+  const users = documentUsers.open(prepare);
   const weeksOfDocuments = weeksOf(prepare, documentsByUser);
   const weeksOfMixes = weeksOf(prepare, mixWeeks);
   const weeksOfUserDays = weeksOf(prepare, userDayWeeks);
@@ -211,13 +209,16 @@ export function openSearch(
     values[0] === 'both'
       ? heldApart.get(values[1])
       : (values[0] === 'pull' || isPullEvent(values)) && heldJoined.get(values[1]);
-  function putDocument(values: Cell[], changed: Change): void {
-    const [kind, id] = values;
+  /** `named`: a row with the user's name. */
+  function putDocument(named: Cell[], numberFor: (name: string) => number, changed: Change): void {
+    const [kind, id] = named;
+    const values = named.with(userColumn, numberFor(String(named[userColumn])));
     // Most are new.
     if (!isElsewhere(values) && add.run(...values).changes === 1) {
-      changed.replace(String(kind), String(id), undefined, docOfRow(values));
+      changed.replace(String(kind), String(id), undefined, docOfRow(named));
       return;
     }
+    const docOfNumbered = (row: Cell[]) => docOfRow(row.with(userColumn, users.nameOf(Number(row[userColumn])) ?? ''));
     const before = byKind(held.all(id) as unknown as Cell[][]);
     const parts = byKind([...before.values()].flatMap(partsOf));
     for (const part of partsOf(values))
@@ -226,21 +227,22 @@ export function openSearch(
     for (const [kind, row] of before)
       if (!after.has(kind)) {
         removeDocument.run(kind, id);
-        changed.replace(String(kind), String(id), docOfRow(row), undefined);
+        changed.replace(String(kind), String(id), docOfNumbered(row), undefined);
       }
     for (const [kind, row] of after) {
       const old = before.get(kind);
       if (old === row) continue;
       if (old) update.run(...row, kind, id);
       else add.run(...row);
-      changed.replace(String(kind), String(id), old && docOfRow(old), docOfRow(row));
+      changed.replace(String(kind), String(id), old && docOfNumbered(old), docOfNumbered(row));
     }
   }
 
   async function writeRows({ documents, manifests }: WrittenRows): Promise<void> {
     await commit(() => {
       const changed = sums.begin();
-      for (const values of unpackedTable(documents)) putDocument(values, changed);
+      const numberFor = users.giving();
+      for (const values of unpackedTable(documents)) putDocument(values, numberFor, changed);
       for (const [repository, info] of manifests) {
         if (putManifest.run(repository, info.digest, toldOf(info), JSON.stringify(info)).changes)
           changed.told(repository);
@@ -437,9 +439,9 @@ export function openSearch(
       const { where, values } = filter(query);
       const read = (what: string, ...more: SQLInputValue[]) =>
         rows<Row>(
-          `SELECT user, repository, COUNT(*) AS pulls, MAX(time) AS lastPull, tag, digest, class, client, country
-           FROM documents WHERE ${ofWeeks} AND user <> '' ${where} AND ${what}
-           GROUP BY user, repository ORDER BY lastPull DESC, user, repository LIMIT ?`,
+          `SELECT ${namedUser}, repository, COUNT(*) AS pulls, MAX(time) AS lastPull, tag, digest, class, client, country
+           FROM documents WHERE ${ofWeeks} AND ${hasNamedUser} ${where} AND ${what}
+           GROUP BY documents.user, repository ORDER BY lastPull DESC, 1, 2 LIMIT ?`,
           ...[listed(weeksOfDocuments(query.from, query.to)), ...values],
           ...more,
           limit,
@@ -504,10 +506,10 @@ export function openSearch(
       const among = 'repository IN (SELECT value FROM json_each(?))';
       return {
         pulls: rows<Row>(
-          `SELECT user, repository, class, tag, digest, MIN(time) AS firstPull, MAX(time) AS lastPull
+          `SELECT ${namedUser}, repository, class, tag, digest, MIN(time) AS firstPull, MAX(time) AS lastPull
            FROM ${documentsByRepository.rows}
-           WHERE ${ofWeeks} AND ${pulls} AND ${among} AND time >= ? AND user <> '' AND class IN (${used})
-           GROUP BY user, repository, class, tag, digest`,
+           WHERE ${ofWeeks} AND ${pulls} AND ${among} AND time >= ? AND ${hasNamedUser} AND class IN (${used})
+           GROUP BY documents.user, repository, class, tag, digest`,
           ...[listed(weeksOfDocuments(query.from)), JSON.stringify(names), query.from],
         ).map((row) => filled<ImagePulls>(row)),
         changes: rows<Row>(
@@ -522,11 +524,11 @@ export function openSearch(
         `SELECT user FROM users WHERE scope = '' AND user > ? ORDER BY user LIMIT 1 OFFSET ${usersATime - 1}`,
       );
       const some = database.prepare(
-        `SELECT user, repository, COUNT(*) AS pulls, COUNT(DISTINCT CAST(time / 86400000 AS INTEGER)) AS days,
-           MIN(time) AS firstPull, MAX(time) AS lastPull FROM ${documentsByUser.rows}
-         WHERE ${ofWeeks} AND user > ? AND user <= ? AND ${pulls}
+        `SELECT name AS user, repository, COUNT(*) AS pulls, COUNT(DISTINCT CAST(time / 86400000 AS INTEGER)) AS days,
+           MIN(time) AS firstPull, MAX(time) AS lastPull FROM ${documentUsers.table} CROSS JOIN ${documentsByUser.rows}
+         WHERE ${ofWeeks} AND name > ? AND name <= ? AND documents.user = number AND ${pulls}
            AND time >= ? AND time < ? AND substr(repository, 1, ?) = ? AND class IN (${classes.map(() => '?').join()})
-         GROUP BY user, repository ORDER BY user, repository`,
+         GROUP BY name, repository ORDER BY name, repository`,
       );
       const weeks = listed(weeksOfDocuments(from, to));
       const terms = [from, to, [...repositoryPrefix].length, repositoryPrefix, ...classes];
@@ -582,30 +584,53 @@ export function openSearch(
         changed.end();
         return found.length;
       };
-      while (transaction(database, some) > 0) await new Promise((resolve) => setImmediate(resolve));
+      let rows = 0;
+      for (let part = transaction(database, some); part > 0; part = transaction(database, some)) {
+        rows += part;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      if (rows > 0) await documentUsers.dropUnused(database, [documentsByUser]);
     },
     // In parts, so that other writers of this file wait for at most one part.
     async forget(user) {
+      const some = () => {
+        const documents = removeSome(prepare, user, sums.begin());
+        const number = users.numberOf(user);
+        if (documents >= removedAtOnce.directly || number === undefined) return documents;
+        users.remove(number);
+        // And the row of its name.
+        return documents + 1;
+      };
       // Taking the lock once: each time, a batch may come first.
       const { lists, isLarge, documents } = transaction(database, () => {
         const lists = Number(removeRecommendations.run(user).changes) + Number(removeShown.run(user).changes);
         const isLarge = !sums.missing() && hasMany(prepare, user, manyDocuments);
-        if (isLarge) makeAnonymous(prepare, user);
-        return { lists, isLarge, documents: isLarge ? 1 : removeSome(prepare, user, sums.begin()) };
+        if (!isLarge) return { lists, isLarge, documents: some() };
+        makeAnonymous(prepare, user);
+        users.forget(users.numberOf(user)!);
+        return { lists, isLarge, documents: 1 };
       });
       let rows = lists + documents;
-      if (documents >= removedAtOnce.directly)
-        rows += await inParts(removedAtOnce.directly, () => removeSome(prepare, user, sums.begin()));
+      if (documents >= removedAtOnce.directly) rows += await inParts(removedAtOnce.directly, some);
       await wiped(rows > 0);
       // What is left after a failure, the next start removes.
       if (isLarge) setImmediate(() => leave().catch(() => {}));
     },
-    isLeaving: () => prepare('SELECT 1 FROM leaving LIMIT 1').get() !== undefined,
+    isLeaving: () => users.leaving() !== undefined,
     leave,
   };
 
   async function leave(): Promise<void> {
-    await wiped((await inParts(removedAtOnce.leaving, () => removeLeaving(prepare, sums.begin()))) > 0);
+    let rows = 0;
+    for (let number = users.leaving(); number !== undefined; number = users.leaving()) {
+      const own = number;
+      rows += await inParts(removedAtOnce.leaving, () => {
+        const documents = removeLeaving(prepare, own, sums.begin());
+        if (documents < removedAtOnce.leaving) users.remove(own);
+        return documents;
+      });
+    }
+    await wiped(rows > 0);
   }
 
   /** Repeats work that removes at most so many rows; returns how many were removed. */
@@ -632,14 +657,13 @@ export function emptySearch(file: string, total: number, from: string): void {
       const put = database.prepare(
         `INSERT INTO documents (kind, id, version, gone, user, repository, time, action, manifest, tag, digest, class, country, client,
            apart, uncertain)
-         VALUES ('fact', ?, 0, 0, '', ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)`,
+         VALUES ('fact', ?, 0, 0, NULL, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)`,
       );
-      const facts = lost.prepare(`SELECT id, ${docColumns} FROM documents WHERE kind = 'fact'`);
+      const facts = lost.prepare(
+        "SELECT id, repository, time, action, manifest, tag, digest, class, apart FROM documents WHERE kind = 'fact'",
+      );
       facts.setReturnArrays(true);
-      for (const [id, ...row] of facts.iterate() as unknown as Iterable<SQLInputValue[]>) {
-        const { repository, time, action, manifest, tag, digest, class: pullClass, apart } = docOf(row);
-        put.run(...[id, repository, time, action, manifest, tag, digest, pullClass, apart]);
-      }
+      for (const row of facts.iterate() as unknown as Iterable<SQLInputValue[]>) put.run(...row);
       lost.close();
     } catch {} // facts that can't be read are lost: an image that only forgotten users used may be listed as unused
   database.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE');
@@ -657,6 +681,12 @@ const usersATime = 1000;
 const expiredAtOnce = 2000;
 
 type Row = Record<string, unknown>;
+
+/** Moves the documents of a file of an older version, and fills its table of platforms. */
+function moveOlderDocuments(database: DatabaseSync): void {
+  fillPlatforms(database);
+  moveOlder(database, olderDocuments);
+}
 
 /** Makes and fills the table of platforms in a file of an older version. */
 function fillPlatforms(database: DatabaseSync): void {
@@ -698,7 +728,8 @@ const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.f
 /** Pairs of a repository and a list of users, with what their last pull was of. */
 const pairsOfUsers = `SELECT pair.user, pair.repository, pulls, lastPull, tag, digest, class, client, country FROM pairs pair
   CROSS JOIN ${documentsByRepository.rows} ON ${weekOfRow} = ${weekIn('lastPull')}
-    AND documents.repository = pair.repository AND documents.user = pair.user AND time = lastPull AND ${pulls}
+    AND documents.repository = pair.repository AND documents.user = (SELECT number FROM ${documentUsers.table} WHERE name = pair.user)
+    AND time = lastPull AND ${pulls}
   WHERE pair.repository = ? AND pair.user IN (SELECT value FROM json_each(?)) GROUP BY pair.user`;
 
 /** The condition that a repository belongs to a registry; none if all are meant. */
@@ -720,7 +751,7 @@ function filter({ repository, registry, user, from, to }: PullsQuery): { where: 
       ? ['repository IN (SELECT value FROM json_each(?))', JSON.stringify(repository)]
       : ['repository = ?', repository],
     ...ofRegistry(registry),
-    ['user = ?', user],
+    [documentUsers.isNamed, user],
     ['time >= ?', from],
     ['time < ?', to],
   ];

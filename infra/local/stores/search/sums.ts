@@ -25,7 +25,7 @@ import { NotSummed } from '#core/stores.ts';
 import { transaction } from '../sqlite/sqlite.ts';
 import { weekOfRow } from '../sqlite/weeks.ts';
 import { type Change, change, type Summing } from './change.ts';
-import { docColumns, docOf } from './doc.ts';
+import { docColumns, docOf, hasNamedUser, namedUser } from './doc.ts';
 import { documentsByUser } from './weeks.ts';
 
 const numbers = 'pulls INTEGER, uncertain INTEGER, raw INTEGER, pushes INTEGER, rawPushes INTEGER';
@@ -100,8 +100,8 @@ function addPairWeeks(database: DatabaseSync): boolean {
     if (has()) return false;
     database.exec(`DROP INDEX IF EXISTS pairs_newest; ${pairWeeksTable}`);
     database.exec(
-      `INSERT INTO pair_weeks SELECT ${weekOfRow} AS week, user, repository, max(time) FROM ${documentsByUser.rows}
-       WHERE ${weekOfRow} AND user > '' AND kind IN ('pull', 'both') GROUP BY week, user, repository`,
+      `INSERT INTO pair_weeks SELECT ${weekOfRow} AS week, ${namedUser}, repository, max(time) FROM ${documentsByUser.rows}
+       WHERE ${weekOfRow} AND ${hasNamedUser} AND kind IN ('pull', 'both') GROUP BY week, documents.user, repository`,
     );
     database.exec(pairWeeksIndex);
     return true;

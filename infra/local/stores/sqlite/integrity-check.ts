@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import { documentUsers } from '../search/doc.ts';
 import type { Damage } from './integrity.ts';
 
 /**
@@ -39,8 +40,8 @@ async function isBehind(files: { events: string; search: string }): Promise<bool
     const [events, search] = open;
     const newest = search.prepare(
       // Facts about images outlive the events of a forgotten user, and so do documents that are leaving.
-      `SELECT rowid, id, user FROM documents WHERE gone = 0 AND kind <> 'fact'
-         AND NOT EXISTS (SELECT 1 FROM leaving WHERE leaving.kind = documents.kind AND leaving.id = documents.id)
+      `SELECT rowid, id, ${documentUsers.nameIn('documents')} AS user FROM documents
+       WHERE gone = 0 AND kind <> 'fact' AND ${documentUsers.nameIn('documents')} IS NOT NULL
        ORDER BY rowid DESC LIMIT ${lookedFor}`,
     );
     // A pull has the id of its first event.

@@ -136,6 +136,17 @@ test("what is known of a forgotten user's images is in no event, and comes along
   );
 });
 
+test('a search store whose documents are being moved is not rebuilt', async (t) => {
+  const folder = dataFolder(t);
+  await openStores(folder).events.put([storedEvent('e1', days)]);
+  const database = new DatabaseSync(join(folder, 'search.db'));
+  database.exec("CREATE TABLE older_documents (kind TEXT); INSERT INTO older_documents VALUES ('pull')");
+  assert.equal(replaceLostSearch(folder), undefined);
+  database.exec('DELETE FROM older_documents');
+  assert.equal(replaceLostSearch(folder), 'has no documents');
+  database.close();
+});
+
 test('while search is being rebuilt its reads say so, training waits, and after a stop it starts from the beginning', async (t) => {
   const folder = dataFolder(t);
   const running = await startLocal(folder);

@@ -1,7 +1,7 @@
 // Kept sums equal scanned sums: after any writes, redeliveries, removals, forgetting and expiry the tables equal those
 // of a file with the same documents that is summed from the beginning.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -11,9 +11,11 @@ import { seeded } from '#core/bytes/random.ts';
 import type { Pull, StoredEvent } from '#core/event.ts';
 import { NotSummed, type SearchChange } from '#core/stores.ts';
 import { openReader } from '#local/stores/search/reading.ts';
-import { openSearch } from '#local/stores/search/search.ts';
+import { type LocalSearch, olderDocuments, openSearch } from '#local/stores/search/search.ts';
 import { sumTables } from '#local/stores/search/sums.ts';
+import { hasOlderRows } from '#local/stores/sqlite/older.ts';
 import { pull, start, storedEvent } from '../../../contracts/samples.ts';
+import { naming } from '../../../support/naming.ts';
 import { eventually } from '../../../support/run.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sums-'));
@@ -253,8 +255,7 @@ test('a user with many documents is anonymous at once, and the documents leave i
     (await search.users({ sort: 'name', limit: 9, now: start })).map(({ user }) => user),
     ['bob'],
   );
-  for (const name of readdirSync(root).map((name) => join(root, name)))
-    if (name.startsWith(file)) assert.ok(!readFileSync(name).includes('ann'), name);
+  assert.deepEqual(naming(file, 'ann'), []);
   const looks: number[] = [];
   while (search.isLeaving()) {
     const { total } = await search.counts({});
@@ -272,19 +273,128 @@ test('a user with many documents is anonymous at once, and the documents leave i
 });
 
 test('documents that were still leaving when the server was killed leave after its next start', async () => {
-  const file = fresh();
-  const before = openSearch(file);
-  const named = { user: '', repository: 'app' };
-  await before.write(
-    ['a', 'b', 'c'].map((id) => ({ kind: 'pull', id, version: 1, doc: pull(id, start, named) }) satisfies SearchChange),
-  );
-  const database = new DatabaseSync(file);
-  database.exec("INSERT INTO leaving SELECT kind, id FROM documents WHERE id <> 'c'");
-  database.close();
-  const after = openReader(file, () => {});
+  const [file, killed] = [fresh(), fresh()];
+  const search = openSearch(file);
+  await search.write([...pullsOfZoe(2500), { kind: 'pull', id: 'bob', version: 1, doc: pull('bob', start) }]);
+  await search.forget(zoe);
+  // What the files are at this moment is what a kill leaves.
+  for (const end of ['', '-wal']) cpSync(file + end, killed + end);
+  assert.deepEqual(naming(killed, zoe), []);
+  assert.ok(openSearch(killed).isLeaving());
+  assert.ok(documentsIn(killed) > 2000, 'most are still there');
+  const after = openReader(killed, () => {});
   await eventually(
     20,
     () => after.counts({}),
     ({ total }) => total.pulls === 1,
   );
+  await eventually(
+    20,
+    async () => documentsIn(killed),
+    (rows) => rows === 1,
+  );
+});
+
+const zoe = 'zoe-of-the-tests';
+const pullsOfZoe = (count: number) =>
+  Array.from({ length: count }, (_, n): SearchChange => {
+    const doc = pull(`p${n}`, start + n * 3_600_000, { user: zoe, repository: 'app' });
+    return { kind: 'pull', id: doc.id, version: 1, doc };
+  });
+const eventOfZoe = (n: number): SearchChange => ({
+  ...{ kind: 'event', id: `p${n}`, version: 1 },
+  doc: storedEvent(`p${n}`, start + n * 3_600_000, { user: zoe, repository: 'app', kind: 'manifest', class: 'human' }),
+});
+
+/** How many documents a file has. */
+function documentsIn(file: string): number {
+  const database = new DatabaseSync(file, { readOnly: true });
+  const rows = Number(database.prepare('SELECT COUNT(*) AS rows FROM documents').get()?.rows);
+  database.close();
+  return rows;
+}
+
+test('documents that come while those of the forgotten user leave stay, and their user has another number', async () => {
+  const file = fresh();
+  const search = openSearch(file);
+  const all = pullsOfZoe(2500);
+  // An event and its pull are one row.
+  await search.write([eventOfZoe(0), all[0], ...all.slice(1)]);
+  await search.forget(zoe);
+  const again: SearchChange[] = [
+    { ...all[1], version: 2 } as SearchChange,
+    { ...eventOfZoe(0), version: 2 } as SearchChange,
+    { kind: 'pull', id: 'new', version: 1, doc: pull('new', start, { user: zoe, repository: 'app' }) },
+  ];
+  await search.write(again);
+  const ofZoe = async () => (await search.counts({ user: zoe })).total;
+  assert.deepEqual(await ofZoe(), { pulls: 2, raw: 1, pushes: 0, rawPushes: 0 });
+  await search.leave();
+  assert.deepEqual(await ofZoe(), { pulls: 2, raw: 1, pushes: 0, rawPushes: 0 });
+  assert.deepEqual((await search.counts({})).total, await ofZoe(), 'nothing else is left, of no row that was two');
+  const [{ user, pulls }] = await search.pullers({ repository: 'app', from: 0, limit: 9 });
+  assert.deepEqual({ user, pulls }, { user: zoe, pulls: 2 });
+  const kept = sumsIn(file);
+  await summedAnew(file);
+  assert.deepEqual(sumsIn(file), kept);
+  await search.forget(zoe);
+  assert.deepEqual(naming(file, zoe), [], 'a few documents leave at once');
+});
+
+test('users without documents expire with the last of them', async () => {
+  const file = fresh();
+  const search = openSearch(file);
+  await search.write([...pullsOfZoe(3), { kind: 'pull', id: 'bob', version: 1, doc: pull('bob', start + 9 * day) }]);
+  await search.expire(start + day);
+  const users = new DatabaseSync(file).prepare('SELECT name FROM user_numbers').all();
+  assert.deepEqual(
+    users.map(({ name }) => name),
+    ['Ann'],
+  );
+});
+
+test('the documents of a file of an older version, which have names, are moved', async () => {
+  const file = fresh();
+  const before = openSearch(file);
+  await before.write([
+    ...pullsOfZoe(5),
+    eventOfZoe(1),
+    { kind: 'pull', id: 'none', version: 1, doc: pull('none', start, { user: '' }) },
+    { kind: 'pull', id: 'gone', version: 1, doc: null },
+  ]);
+  const read = async (search: LocalSearch) => {
+    const pairs: unknown[] = [];
+    for await (const pair of search.pairs({ classes: ['human'] })) pairs.push(pair);
+    return [
+      pairs,
+      await search.pullers({ repository: 'app', limit: 9 }),
+      await search.pullers({ repository: 'app', from: start, limit: 9 }),
+      await search.counts({ user: zoe, from: start + 1, interval: 'day' }),
+      await search.imageUse({ user: zoe, from: 0 }),
+    ];
+  };
+  const [found, kept] = [await read(before), sumsIn(file)];
+  const database = new DatabaseSync(file);
+  database.exec(
+    `CREATE TABLE named AS SELECT * FROM documents;
+     UPDATE named SET user = (SELECT name FROM user_numbers WHERE number = user);
+     DROP TABLE documents; DROP TABLE user_numbers; DELETE FROM sqlite_sequence;
+     CREATE TABLE documents (
+       kind TEXT, id TEXT, version INTEGER, gone INTEGER, user TEXT, repository TEXT, time REAL, action TEXT,
+       manifest INTEGER, tag TEXT, digest TEXT, class TEXT, country TEXT, client TEXT, apart INTEGER, uncertain INTEGER,
+       PRIMARY KEY (kind, id));
+     INSERT INTO documents SELECT * FROM named; DROP TABLE named;
+     CREATE INDEX documents_users ON documents (user, time)`,
+  );
+  database.close();
+  assert.ok(hasOlderRows(file, olderDocuments));
+  const after = openSearch(file);
+  assert.ok(!hasOlderRows(file, olderDocuments));
+  assert.deepEqual(await read(after), found);
+  await summedAnew(file);
+  assert.deepEqual(sumsIn(file), kept);
+  await after.write([{ kind: 'pull', id: 'gone', version: 0, doc: pull('gone', start) }]);
+  assert.deepEqual(await read(after), found, 'a removed pull stays removed');
+  await after.forget(zoe);
+  assert.deepEqual(naming(file, zoe), []);
 });
