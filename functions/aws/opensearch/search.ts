@@ -58,7 +58,7 @@ import {
   termsAtOnce,
   versioned,
 } from './queries.ts';
-import { live, openSums, type Source } from './summed.ts';
+import { live, type Owners, openSums, type Source } from './summed.ts';
 import { removalItem, type Summed, sumId, sumName, sumUp, weightOn } from './sums.ts';
 
 export interface SearchOptions extends OpenSearchOptions {
@@ -69,6 +69,8 @@ export interface SearchOptions extends OpenSearchOptions {
    * there. Without it, writing such a document throws, and everything written with it waits forever.
    */
   quarantine?: (documents: RefusedDocument[]) => Promise<void>;
+  /** Repositories and users with so many documents have sums of their days. Fewer are counted in some 20 ms. */
+  manyDocuments?: number;
 }
 
 export interface RefusedDocument {
@@ -154,7 +156,12 @@ const without = (repositories: string[]): Query[] =>
 const countedNames = Object.keys(countedOf) as (keyof Counts)[];
 /** Some 10 MB. */
 const mostPairsKept = 100_000;
-export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: SearchOptions): OpenSearchStore {
+export function openSearch({
+  prefix = 'whalewatch',
+  quarantine,
+  manyDocuments = 100_000,
+  ...options
+}: SearchOptions): OpenSearchStore {
   const call = openSearchCall(options);
   const documents = `${prefix}-documents`;
   const recommended = `${prefix}-recommendations`;
@@ -549,7 +556,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       return found;
     },
     async counts({ interval, by, ...query }) {
-      const { repository, user, from, to } = query;
+      const { repository, registry, user, from, to } = query;
       const filter = filterOf(query);
       const sources = [
         ...(interval ? [{ from: { date_histogram: { field: 'at', calendar_interval: interval } } }] : []),
@@ -586,10 +593,15 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         );
         return { total, uncertain, buckets };
       };
-      // The days of each repository or user are not summed: they are few documents.
-      if (repository !== undefined || user !== undefined) return countsOf(live);
-      const parts = [from, to].flatMap((time) => (time === undefined || time % dayMs === 0 ? [] : [startOfDay(time)]));
-      return sums.read('day', countsOf, parts);
+      const days = [from, to].flatMap((time) => (time === undefined || time % dayMs === 0 ? [] : [startOfDay(time)]));
+      if (repository === undefined && user === undefined) return sums.read('day', countsOf, { days });
+      // What one user pulled of one repository is not summed, nor is a user's or repository's part of a registry.
+      if (registry !== undefined || (repository !== undefined && user !== undefined)) return countsOf(live);
+      const owners: Owners =
+        user === undefined
+          ? { field: 'repository', names: [repository ?? []].flat() }
+          : { field: 'user', names: [user] };
+      return sums.read('ownDay', countsOf, { days, owners });
     },
     async pullers({ digest, limit, ...query }) {
       const repositories = [query.repository ?? []].flat();
@@ -743,7 +755,17 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
           throw new Error(`summing takes longer than ${mostMs / 1000} s: npm run sums has no limit`);
       };
       const put = (items: Iterable<string>) => bulk(documents, items);
-      const to = { call, alias: documents, composite, histogram, aggregate, images: images.sumsOf, bulk: put, inTime };
+      const to = {
+        call,
+        alias: documents,
+        composite,
+        histogram,
+        aggregate,
+        images: images.sumsOf,
+        bulk: put,
+        inTime,
+        manyDocuments,
+      };
       return sumUp(to, startOfDay(now) - dayMs);
     },
   };

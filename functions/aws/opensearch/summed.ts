@@ -1,8 +1,9 @@
 // Reads from sums (sums.ts) exactly: what they can't know is read from the documents. That is what lies outside of their
 // time, and everything of a unit (a user, a repository, a day) of which something earlier was stored since, which
 // its sequence number shows. Without sums, or if they may count what was removed since, all is read from the documents.
+import type { Counts } from '#core/stores.ts';
 import { OpenSearchError } from './opensearch.ts';
-import { allOf, anyOf, dayMs, type Query, term } from './queries.ts';
+import { allOf, anyOf, countedOf, dayMs, type Query, term } from './queries.ts';
 import { type Counted, type Cube, type Field, isReadable, queryOf, removedFrom, type Summed, sumName } from './sums.ts';
 
 /** What to aggregate: sums and documents, which stand for each document once. */
@@ -16,6 +17,13 @@ export interface Source {
 }
 
 type Unit = string | number;
+
+/** Repositories or users whose days are read. Only those with many documents have sums of their own. */
+export interface Owners {
+  field: 'repository' | 'user';
+  names: string[];
+}
+
 type Search = <T>(body: object) => Promise<T>;
 
 interface Checked {
@@ -27,10 +35,12 @@ interface Checked {
 }
 
 /** If more units changed, reading all documents is as good. */
-const mostUnits = { repository: 1000, pair: 1000, user: 1000, day: 100 };
+const mostUnits = { repository: 1000, pair: 1000, user: 1000, day: 100, ownDay: 100 };
 const fieldOf = { repository: 'repository', pair: 'repository', user: 'user' };
 const byDay = { date_histogram: { field: 'at', calendar_interval: 'day', min_doc_count: 1 } };
 const triesOfSums = 4;
+/** How many lists of owners are remembered. */
+const mostOwners = 1000;
 
 /** Without sums. */
 export const live: Source = {
@@ -39,17 +49,24 @@ export const live: Source = {
   changed: new Set(),
 };
 
+const keyOf = ({ field, names }: Owners) => JSON.stringify([field, ...names]);
+const countedNames = Object.keys(countedOf) as (keyof Counts)[];
+const isOfDays = (cube: Cube): cube is 'day' | 'ownDay' => cube === 'day' || cube === 'ownDay';
+const ownedBy = ({ field, names }: Owners): Query => ({ terms: { [field]: names } });
+
 function among(cube: Cube, units: Unit[]): Query {
-  if (cube !== 'day') return { terms: { [fieldOf[cube]]: units } };
+  if (!isOfDays(cube)) return { terms: { [fieldOf[cube]]: units } };
   return anyOf(...units.map((from) => ({ range: { time: { gte: Number(from), lt: Number(from) + dayMs } } })));
 }
 
-function sourceOf(summed: Summed, cube: Cube, changed: Unit[]): Source {
+/** `unsummed`: owners without sums. */
+function sourceOf(summed: Summed, cube: Cube, changed: Unit[], unsummed?: Owners): Source {
   const { generation, from, through } = summed;
   const excluded = changed.length > 0 ? { must_not: [among(cube, changed)] } : {};
   const outside = [{ range: { time: { gte: through } } }, { range: { time: { lt: from } } }];
-  const rest = (counted: Counted) =>
-    allOf(queryOf[counted], anyOf(...outside, ...(changed.length > 0 ? [among(cube, changed)] : [])));
+  const late = changed.length > 0 ? [among(cube, changed)] : [];
+  const others = unsummed ? [ownedBy(unsummed)] : [];
+  const rest = (counted: Counted) => allOf(queryOf[counted], anyOf(...outside, ...late, ...others));
   const sums = (counted: Counted, by?: Field): Query => ({
     bool: { filter: [term('sum', sumName(generation, cube, counted, by))], ...excluded },
   });
@@ -62,7 +79,10 @@ function sourceOf(summed: Summed, cube: Cube, changed: Unit[]): Source {
 /** `search` searches the documents index. */
 export function openSums(search: Search) {
   let state: Summed | undefined;
-  const known = new Map<Cube, Unit[]>();
+  /** What changed since the sums, by cube, and of owners their late days. */
+  const known = new Map<string, Unit[]>();
+  /** Which owners have sums. */
+  const owning = new Map<string, Owners>();
 
   const load = async () => {
     const found = await search<{ hits: { hits: { _index: string; _source: Summed }[] } }>({
@@ -70,11 +90,12 @@ export function openSums(search: Search) {
       ...{ size: 10, track_total_hits: false, query: term('kind', 'summed') },
     });
     known.clear();
+    owning.clear();
     return found.hits.hits.find(({ _index, _source }) => _index === _source.index && isReadable(_source))?._source;
   };
 
   /** Undefined if the sums are not in use any more; 'all' if any document may be missing in them. */
-  const changedSince = async (summed: Summed, cube: Cube) => {
+  const changedSince = async (summed: Summed, cube: Cube, owners?: Owners) => {
     const { generation, seen, from, through, index } = summed;
     const isState = allOf(term('kind', 'summed'), term('generation', generation), term('_index', index));
     const since: Query = { range: { _seq_no: { gt: seen } } };
@@ -86,9 +107,10 @@ export function openSums(search: Search) {
       since,
       { range: { time: { gte: from, lt: through } } },
       { terms: { kind: ['pull', 'event'] } },
+      ...(owners ? [ownedBy(owners)] : []),
     );
     const most = mostUnits[cube];
-    const units = cube === 'day' ? byDay : { terms: { field: fieldOf[cube], size: most + 1 } };
+    const units = isOfDays(cube) ? byDay : { terms: { field: fieldOf[cube], size: most + 1 } };
     const { aggregations: found } = await search<Checked>({
       ...{ size: 0, track_total_hits: false, query: anyOf(isState, isUnknown, isLate) },
       aggs: {
@@ -102,12 +124,34 @@ export function openSums(search: Search) {
     return found.unknown.doc_count > 0 || changed.length > most ? 'all' : changed;
   };
 
+  /** The owners without sums; they are few documents. */
+  const unsummedOf = async ({ generation }: Summed, owners: Owners): Promise<Owners> => {
+    const key = keyOf(owners);
+    const before = owning.get(key);
+    if (before) return before;
+    const isSum: Query = { terms: { sum: countedNames.map((counted) => sumName(generation, 'ownDay', counted)) } };
+    const { aggregations } = await search<{ aggregations: { rows: { buckets: { key: string }[] } } }>({
+      ...{ size: 0, track_total_hits: false, query: allOf(isSum, ownedBy(owners)) },
+      aggs: { rows: { terms: { field: owners.field, size: owners.names.length } } },
+    });
+    const summed = new Set(aggregations.rows.buckets.map(({ key }) => key));
+    const unsummed = { ...owners, names: owners.names.filter((name) => !summed.has(name)) };
+    if (owning.size >= mostOwners) owning.clear();
+    owning.set(key, unsummed);
+    return unsummed;
+  };
+
   return {
     /**
-     * Returns what `read` returns for a source that has each document once. `more`: days that are to be read from the
-     * documents. `read` may be called again.
+     * Returns what `read` returns for a source that has each document once. `days`: these are to be read from the
+     * documents. `owners`: whose days are read. `read` may be called again.
      */
-    async read<T>(cube: Cube, read: (source: Source) => Promise<T>, more: number[] = []): Promise<T> {
+    async read<T>(
+      cube: Cube,
+      read: (source: Source) => Promise<T>,
+      { days = [], owners }: { days?: number[]; owners?: Owners } = {},
+    ): Promise<T> {
+      const key = owners ? keyOf(owners) : cube;
       for (let tries = 0; tries < triesOfSums; tries++) {
         state ??= await load().catch((cause) => {
           if (cause instanceof OpenSearchError && cause.type === 'index_not_found_exception') return undefined;
@@ -115,13 +159,16 @@ export function openSums(search: Search) {
         });
         const summed = state;
         if (!summed) break;
-        const before = known.get(cube) ?? [];
-        const result = await read(sourceOf(summed, cube, [...new Set([...before, ...more])]));
+        const unsummed = owners && (await unsummedOf(summed, owners));
+        if (owners && unsummed?.names.length === owners.names.length) break;
+        const before = known.get(key) ?? [];
+        const result = await read(sourceOf(summed, cube, [...new Set([...before, ...days])], unsummed));
         // Checked after it was read: sums that are still in use now were there.
-        const changed = await changedSince(summed, cube);
+        const changed = await changedSince(summed, cube, owners);
         if (changed === 'all') break;
         if (changed?.every((unit) => before.includes(unit))) return result;
-        if (changed) known.set(cube, changed);
+        if (known.size >= mostOwners) known.clear();
+        if (changed) known.set(key, changed);
         else if (state === summed) state = undefined;
       }
       return read(live);

@@ -5,6 +5,7 @@
 //   pair         pulls of a repository by a named user
 //   user         pulls of a named user by registry and class
 //   day          what counts count, by registry, and by each of `fields`
+//   own day      the same, of each repository and of each user with many documents
 //
 // Beside them are the images of each repository (images.ts).
 //
@@ -45,7 +46,7 @@ export interface Summed {
   index: string;
 }
 
-export type Cube = 'repository' | 'pair' | 'user' | 'day';
+export type Cube = 'repository' | 'pair' | 'user' | 'day' | 'ownDay';
 export type Counted = keyof Counts | 'uncertain' | 'manifests';
 /** What counts can be grouped by. */
 export type Field = 'tag' | 'class' | 'country' | 'client';
@@ -115,10 +116,15 @@ export interface Summing {
   alias: string;
   composite(filter: Query[], sources: object[], aggs?: object): AsyncIterable<Bucket>;
   histogram(filter: Query[], interval: string): AsyncIterable<{ key: { from: number }; doc_count: number }>;
-  aggregate(filter: Query[], aggs: object): Promise<{ aggregations?: Record<string, { value?: number | null }> }>;
+  aggregate(
+    filter: Query[],
+    aggs: object,
+  ): Promise<{ aggregations?: Record<string, { value?: number | null; buckets?: { key: string }[] }> }>;
   /** The sums of images (images.ts). */
   images(state: Summed): AsyncIterable<{ id: string; doc: object }>;
   bulk(items: Iterable<string>): Promise<void>;
+  /** From how many documents on a repository or user has days of its own. */
+  manyDocuments: number;
   /** Throws if it takes too long. */
   inTime(): void;
 }
@@ -138,6 +144,9 @@ class Pulls {
 /** Characters of sums that are sent at once. */
 const atOnce = 8 * 1024 * 1024;
 const fromHere = (registry: string) => prefixOf(registry) ?? '';
+
+/** More would have some hundred million documents. */
+const mostOwners = 10_000;
 
 const tries = 3;
 /** Once documents expire, the oldest are not summed, so that expiry does not end the use of sums: they are few. */
@@ -244,23 +253,35 @@ async function putSums(to: Summing, state: Summed): Promise<void> {
     }
   }
   const day = { day: { date_histogram: { field: 'at', calendar_interval: 'day' } } };
-  for (const registry of registries) {
-    const own = registries.size === 1 ? [] : [ofRegistry(registry)];
-    const place = { repository: fromHere(registry) };
+  const owners: { cube: Cube; own: Query[]; of: object }[] = [...registries].map((registry) => ({
+    ...{ cube: 'day', of: { repository: fromHere(registry) } },
+    own: registries.size === 1 ? [] : [ofRegistry(registry)],
+  }));
+  for (const field of ['repository', 'user'])
+    for (const name of await ownersOf(to, field, base))
+      owners.push({ cube: 'ownDay', own: [term(field, name)], of: { [field]: name } });
+  for (const { cube, own, of } of owners)
     for (const counted of [...(Object.keys(countedOf) as (keyof Counts)[]), 'uncertain'] as const) {
       const days = [queryOf[counted], ...own, ...base];
       for await (const { key, doc_count } of histogram(days, 'day'))
-        await put(name('day', counted), doc_count, { ...place, time: key.from, at: key.from });
+        await put(name(cube, counted), doc_count, { ...of, time: key.from, at: key.from });
       for (const by of counted === 'uncertain' ? [] : fields)
         for await (const { key, doc_count } of composite(days, [day, source(by, true)])) {
           const value = key[by] === null ? {} : { [by]: key[by] };
-          await put(name('day', counted, by), doc_count, { ...place, time: key.day, at: key.day, ...value });
+          await put(name(cube, counted, by), doc_count, { ...of, time: key.day, at: key.day, ...value });
         }
     }
-  }
   for await (const { id, doc } of to.images(state)) await add(id, doc);
   await flush();
   await call('POST', `/${alias}/_refresh`);
+}
+
+/** Those with many documents. */
+async function ownersOf({ aggregate, manyDocuments }: Summing, field: string, base: Query[]): Promise<string[]> {
+  const counted = { terms: { kind: ['pull', 'event'] } };
+  const many = { terms: { field, size: mostOwners, min_doc_count: manyDocuments } };
+  const { aggregations } = await aggregate([counted, ...base], { many });
+  return (aggregations?.many.buckets ?? []).flatMap(({ key }) => (key === '' ? [] : [key]));
 }
 
 /** Pairs of a user with a repository, and after those of a user what they pulled by registry and class. */

@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import { openSearchCall } from '#aws/opensearch/opensearch.ts';
 import { type OpenSearchStore, openSearch } from '#aws/opensearch/search.ts';
 import { seeded } from '#core/bytes/random.ts';
-import type { CatalogueRow, SearchChange } from '#core/stores.ts';
+import type { CatalogueRow, PullsQuery, SearchChange } from '#core/stores.ts';
 import { day, pull, start, storedEvent } from '../../contracts/samples.ts';
 import { searchContract } from '../../contracts/search.ts';
 import { notInstalled, startOpenSearch } from '../servers.ts';
@@ -25,7 +25,7 @@ async function summed() {
   ] as const)
     searchContract(`OpenSearch with sums ${name}`, async () => {
       const prefix = `contract-${++made}`;
-      const store = openSearch({ endpoint, prefix });
+      const store = openSearch({ endpoint, prefix, manyDocuments: 1 });
       return {
         store,
         async settled() {
@@ -52,7 +52,12 @@ async function summed() {
         found[`users ${sort} ${JSON.stringify(more)}`] = await store.users({ sort, limit: 4, now, ...more });
     for (const interval of [undefined, 'week'] as const)
       for (const by of [undefined, 'tag', 'client'] as const)
-        for (const more of [{}, { registry: 'east' }, { from: start - 25.3 * day, to: start - 2.6 * day }])
+        for (const more of [
+          ...[{}, { registry: 'east' }, { from: start - 25.3 * day, to: start - 2.6 * day }],
+          ...['app-0', 'east//app-0', ['app-1', 'east//app-1']].map((repository) => ({ repository })),
+          ...[{ repository: 'app-2', from: start - 25.3 * day, to: start - 2.6 * day }],
+          ...[{ user: 'user-1' }, { user: 'user-1', registry: 'east' }, { user: 'user-2', repository: 'app-1' }],
+        ])
           found[`counts ${interval} ${by} ${JSON.stringify(more)}`] = await store.counts({ interval, by, ...more });
     for (const repository of ['app-0', 'east//app-1', ['app-1', 'east//app-0']])
       found[`pullers ${repository}`] = await store.pullers({ repository, limit: 4 });
@@ -71,7 +76,8 @@ async function summed() {
   };
 
   test('reads are the same with sums as without, through late pulls, redeliveries, removed pulls, forgetting and expiry', async () => {
-    const [sums, plain] = ['sums', 'plain'].map((prefix) => openSearch({ endpoint, prefix }));
+    // Some repositories and users have so many documents.
+    const [sums, plain] = ['sums', 'plain'].map((prefix) => openSearch({ endpoint, prefix, manyDocuments: 100 }));
     const random = seeded(7);
     const below = (count: number) => Math.floor(random() * count);
     /** An id stands for the same user, repository and time in each of its versions. */
@@ -210,6 +216,42 @@ async function summed() {
     assert.deepEqual(await readsSums(), { reads: 'documents', user: 'bob', pulls: 4 });
   });
 
+  test('counts of a user or repository with many documents come from sums, also once a pull comes late', async () => {
+    const searched: string[] = [];
+    const store = openSearch({
+      ...{ endpoint, prefix: 'owners', manyDocuments: 20 },
+      sign: async (url, { headers = {}, body }) => {
+        if (url.pathname.endsWith('_search')) searched.push(String(body));
+        return headers;
+      },
+    });
+    const put = (id: number, user: string, at: number) =>
+      store.write([{ kind: 'pull', id: `${id}`, version: 1, doc: pull(`${id}`, at, { user, repository: 'app' }) }]);
+    const read = async (query: PullsQuery) => {
+      await call('POST', '/owners-documents/_refresh');
+      searched.length = 0;
+      const { total, buckets } = await store.counts({ interval: 'month', ...query });
+      assert.equal(
+        total.pulls,
+        buckets.reduce((sum, { pulls }) => sum + pulls, 0),
+      );
+      const isSummed = searched.some((body) => body.includes(' ownDay pulls"') && body.includes('date_histogram'));
+      return [isSummed ? 'sums' : 'documents', total.pulls];
+    };
+    for (let id = 0; id < 40; id++) await put(id, id % 4 ? 'ann' : 'bob', start - id * day);
+    await store.sumUp(start);
+    assert.deepEqual(await read({ user: 'ann' }), ['sums', 30]);
+    assert.deepEqual(await read({ repository: 'app' }), ['sums', 40]);
+    assert.deepEqual(await read({ user: 'bob' }), ['documents', 10]);
+    assert.deepEqual(await read({ user: 'ann', repository: 'app' }), ['documents', 30]);
+    await put(40, 'ann', start - 20.5 * day);
+    assert.deepEqual(await read({ user: 'ann' }), ['sums', 31]);
+    assert.deepEqual(await read({ repository: ['app', 'none'] }), ['sums', 41]);
+    await store.forget('ann');
+    const [, pulls] = await read({ repository: 'app' });
+    assert.equal(pulls, 10);
+  });
+
   test('unused images come from sums; of a repository with something new, they are computed once', async () => {
     const searched: string[] = [];
     const store = openSearch({
@@ -242,6 +284,9 @@ async function summed() {
     const left = found.filter((name) => name !== 'a:2');
     assert.deepEqual(await read(), { found: left, reads: ['unused', 'images'] });
     assert.deepEqual(await read(), { found: left, reads: ['unused'] });
+    await put('a', '3', start, { action: 'pull' });
+    left.splice(left.indexOf('a:3'), 1);
+    assert.deepEqual(await read(), { found: left, reads: ['unused', 'images'] });
     // Late, so that no sum of its repository is used.
     await put('b', '1', start - 5 * day, { action: 'pull' });
     const least = left.filter((name) => name !== 'b:1');
