@@ -29,7 +29,7 @@ and dropped. A data folder that does not exist is created. Where a server runs o
 counted, or at once with --no-wait; GET /v1/health then says what waits ("importing").`;
 
 const shownErrors = 20;
-const lookEveryMs = 250;
+const lookEveryMs = 100;
 const reportEveryMs = 10_000;
 const rules = new Intl.PluralRules('en');
 const plural = (count: number, noun: string) => `${count} ${rules.select(count) === 'one' ? noun : `${noun}s`}`;
