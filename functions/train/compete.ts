@@ -154,33 +154,35 @@ export function compete(lessons: Lessons, options: CompeteOptions): Outcome {
     contestants.push({ name: 'in-service-again', setting: inService.setting, tried: 1, seconds: 0 });
 
   const most = items.length > sample.items * 2 ? 1000 : 2000;
-  const fitOnce = keeping(fit);
-  const judges = random.map((split) => judgeOf(lessons, split, seed, most));
-  const timed = byTime && judgeOf(lessons, byTime, seed, most);
-  for (const contestant of contestants) {
-    const start = seconds();
-    try {
-      const judged = ({ training, judge }: Judge, part: 'random' | 'byTime') =>
-        judge(byServing(servedModel(fitOnce(contestant.setting, training, part)), training.byUser));
-      contestant.random = pooled(judges.map((at) => judged(at, 'random')));
-      if (timed) contestant.byTime = judged(timed, 'byTime');
-    } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
-      contestant.skipped = cause.message;
+  const served = inService && servedModel(inService.model);
+  /** Returns the scores of the model in service. One kind of split after the other: memory has the rows and models of one. */
+  const judgeBy = (part: 'random' | 'byTime', splits: Split[]): Scores | undefined => {
+    const judges = splits.map((split) => judgeOf(lessons, split, seed, most));
+    const judged = (recommender: (training: Training) => Recommender) =>
+      pooled(judges.map(({ training, judge }) => judge(recommender(training))));
+    const fitOnce = keeping(fit);
+    for (const contestant of contestants) {
+      if (contestant.skipped !== undefined) continue;
+      const start = seconds();
+      try {
+        contestant[part] = judged((training) =>
+          byServing(servedModel(fitOnce(contestant.setting, training, part)), training.byUser),
+        );
+      } catch (cause) {
+        if (!(cause instanceof RangeError)) throw cause;
+        contestant.skipped = cause.message;
+      }
+      contestant.seconds += seconds() - start;
+      log(line(contestant, part));
     }
-    contestant.seconds += seconds() - start;
-    log(line(contestant));
-  }
+    return served && judged((training) => translated(served, items, training.byUser)).scores;
+  };
+  const ofServed = { random: judgeBy('random', random), byTime: byTime && judgeBy('byTime', [byTime]) };
   const candidates = contestants.map(candidateOf);
-  if (inService) {
+  if (inService && served) {
     // It may have learned from the held-out pulls, so it is only shown here, and compared below on the pulls since.
-    const served = servedModel(inService.model);
-    const scores = pooled(
-      judges.map(({ training, judge }) => judge(translated(served, items, training.byUser))),
-    ).scores;
-    const byTime = timed?.judge(translated(served, items, timed.training.byUser)).scores;
     const row = { kind: served.kind, settings: { model: inService.id }, seconds: 0, tried: 0 };
-    candidates.push({ name: 'in-service', ...row, random: scores, ...(byTime && { byTime }) });
+    candidates.push({ name: 'in-service', ...row, ...ofServed });
   }
   return { ...decide(contestants, heldOut, options.pinned), candidates: candidates.sort(byNdcg), heldOut };
 }
@@ -484,7 +486,8 @@ const candidateOf = ({ name, setting, random, byTime, seconds, tried, skipped }:
 
 const byNdcg = (a: Candidate, b: Candidate) => (b.random?.ndcg ?? -1) - (a.random?.ndcg ?? -1);
 
-const line = ({ name, random, byTime, seconds, skipped }: Contestant) =>
-  skipped
-    ? `${name}: skipped, ${skipped}`
-    : `${name}: NDCG@10 ${random?.scores.ndcg?.toFixed(4)} on random pulls, ${byTime?.scores.ndcg?.toFixed(4) ?? '-'} by time, AUC ${random?.scores.auc?.toFixed(4)}, ${seconds.toFixed(1)} s`;
+const line = ({ name, seconds, skipped, ...judged }: Contestant, part: 'random' | 'byTime') => {
+  if (skipped !== undefined) return `${name}: skipped, ${skipped}`;
+  const { ndcg, auc } = judged[part]?.scores ?? {};
+  return `${name}: NDCG@10 ${ndcg?.toFixed(4)}, AUC ${auc?.toFixed(4)} ${part === 'random' ? 'on random pulls' : 'by time'}, ${seconds.toFixed(1)} s so far`;
+};

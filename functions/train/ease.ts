@@ -2,10 +2,12 @@
 // matrix, `sparse` fits each item only on its nearest ones. test/support/reference-ease.ts has the readable reference
 // implementation.
 import { availableParallelism } from 'node:os';
-import { ByTarget, type EaseOptions, type ItemWeights, knn, scaledRows } from '#core/recommender/item-weights.ts';
-import { type Rows, transposed } from '#core/recommender/ratings.ts';
+import { ByTarget, type EaseOptions, type ItemWeights, knn } from '#core/recommender/item-weights.ts';
+import { type Rows, scaled, transposed } from '#core/recommender/ratings.ts';
 import { blockAt, side, word } from './parameters.ts';
 import { Layout, runKernel } from './threads.ts';
+
+type Parameters = Partial<Record<keyof typeof word, number>>;
 
 /** B of functions/train/assembly/wide.as. */
 const blockSide = 144;
@@ -82,8 +84,12 @@ export function easeSparse(
   options: EaseOptions,
   threads = items * near ** 3 < 3 * worthThreads ? 1 : availableParallelism(),
 ): ItemWeights {
-  const width = Math.ceil(items / 8) * 8;
   const most = Math.max(1, Math.min(near, items - 1));
+  const nearest = knn(byUser, items, {
+    ...{ k: most, shrink: 0, sourcePower: 0.5, targetPower: 0.5, userWeight: 'none' },
+    countScale: options.countScale,
+  });
+  const width = Math.ceil(items / 8) * 8;
   const layout = new Layout();
   const matrix = new Matrix(layout, byUser, items, options);
   const phases = layout.reserve(2 * 8);
@@ -95,10 +101,6 @@ export function easeSparse(
   const scratchBytes = Math.ceil((padded * padded + padded) / 16) * 64;
   const scratch = layout.reserve(scratchBytes * threads);
   const memory = layout.memory(`EASE of ${items} repositories`, 'fit it among the most pulled repositories');
-  const nearest = knn(byUser, items, {
-    ...{ k: most, shrink: 0, sourcePower: 0.5, targetPower: 0.5, userWeight: 'none' },
-    countScale: options.countScale,
-  });
   const byTarget = transposed({ ...nearest, values: nearest.weights }, items);
   const lists = new Uint32Array(memory.buffer, nearItems, items * most);
   const counts = new Uint32Array(memory.buffer, nearCounts, items);
@@ -109,7 +111,7 @@ export function easeSparse(
   }
   const at = { square, width, scratch, scratchBytes, near: most, nearItems, nearWeights, nearCounts };
   runKernel(threads, 'gramRows', () => matrix.layOut(memory, { ...at, phases }));
-  runKernel(threads, 'regress', () => matrix.layOut(memory, { ...at, phases: phases + 8 }));
+  runKernel(threads, 'regress', () => matrix.set(memory, { ...at, phases: phases + 8 }));
   const weights = new Float32Array(memory.buffer, nearWeights, items * most);
   const targets = new ByTarget(items, options.keep);
   for (let item = 0; item < items; item++) {
@@ -120,51 +122,67 @@ export function easeSparse(
   return targets.weights();
 }
 
-/** Lays out the matrix for the kernel: both sides' rows, and the ridge and scale of each item. */
+/** The matrix in the kernel's memory: both sides' rows, and the ridge and scale of each item. */
 class Matrix {
-  readonly scales: Float32Array;
+  readonly #byUser: Rows;
+  readonly #options: EaseOptions;
   readonly #items: number;
-  readonly #ridges: Float32Array;
-  readonly #sides: { rows: Rows; at: { starts: number; columns: number; values: number } }[];
+  readonly #sides: { rows: number; at: { starts: number; columns: number; values: number } }[];
   readonly #at: { scales: number; ridges: number };
 
-  constructor(layout: Layout, byUser: Rows, items: number, { lambda, denoise, countScale }: EaseOptions) {
+  constructor(layout: Layout, byUser: Rows, items: number, options: EaseOptions) {
+    const { lambda } = options;
     if (!(Number.isFinite(lambda) && lambda > 0))
       throw new RangeError(`lambda is ${lambda}: must be above 0 to keep the equations solvable`);
-    const rows = scaledRows(byUser, items, countScale);
-    const own = new Float64Array(items);
-    for (let at = 0; at < rows.columns.length; at++) own[rows.columns[at]] += rows.values[at] ** 2;
+    this.#byUser = byUser;
+    this.#options = options;
     this.#items = items;
-    this.#ridges = Float32Array.from(own, (sum) => lambda + denoise * sum);
-    // Rows and columns are scaled to a diagonal of ones: this loses the least precision.
-    this.scales = Float32Array.from(own, (sum, at) => 1 / Math.sqrt(sum + this.#ridges[at]));
-    this.#sides = [rows, transposed(rows, items)].map((rows) => ({
+    this.#sides = [byUser.starts.length - 1, items].map((rows) => ({
       rows,
       at: {
-        starts: layout.reserve(rows.starts.length * 4),
-        columns: layout.reserve(rows.columns.length * 4),
-        values: layout.reserve(rows.values.length * 4),
+        starts: layout.reserve((rows + 1) * 4),
+        columns: layout.reserve(byUser.columns.length * 4),
+        values: layout.reserve(byUser.values.length * 4),
       },
     }));
     // Whole vectors are read at the end.
     this.#at = { scales: layout.reserve(items * 4 + 16), ridges: layout.reserve(items * 4) };
   }
 
-  layOut(memory: WebAssembly.Memory, values: Partial<Record<keyof typeof word, number>>): void {
-    const words = new Uint32Array(memory.buffer, blockAt, 128);
+  /** Fills it in, straight into that memory: at ten million pairs each copy of the rows has 80 MB. */
+  layOut(memory: WebAssembly.Memory, values: Parameters): void {
+    const { buffer } = memory;
+    const entries = this.#byUser.columns.length;
+    const [users, items] = this.#sides.map(({ rows, at }) => ({
+      starts: new Uint32Array(buffer, at.starts, rows + 1),
+      columns: new Uint32Array(buffer, at.columns, entries),
+      values: new Float32Array(buffer, at.values, entries),
+    }));
+    const { lambda, denoise, countScale } = this.#options;
+    users.starts.set(this.#byUser.starts);
+    users.columns.set(this.#byUser.columns);
+    const own = new Float64Array(this.#items);
+    for (let at = 0; at < entries; at++) {
+      users.values[at] = scaled(countScale, this.#byUser.values[at]);
+      own[users.columns[at]] += users.values[at] ** 2;
+    }
+    transposed(users, this.#items, items);
+    const ridges = new Float32Array(buffer, this.#at.ridges, this.#items);
+    ridges.set(own.map((sum) => lambda + denoise * sum));
+    // Rows and columns are scaled to a diagonal of ones: this loses the least precision.
+    new Float32Array(buffer, this.#at.scales, this.#items).set(own.map((sum, at) => 1 / Math.sqrt(sum + ridges[at])));
+    this.set(memory, values);
+  }
+
+  /** Sets parameters only. */
+  set({ buffer }: WebAssembly.Memory, values: Parameters): void {
+    const words = new Uint32Array(buffer, blockAt, 128);
     for (const [name, value] of Object.entries({ ...values, ...this.#at }))
       words[word[name as keyof typeof word]] = value;
     this.#sides.forEach(({ rows, at }, n) => {
       const first = n === 0 ? word.users : word.items;
-      words[first + side.rows] = rows.starts.length - 1;
-      words[first + side.starts] = at.starts;
-      words[first + side.columns] = at.columns;
-      words[first + side.values] = at.values;
-      new Uint32Array(memory.buffer, at.starts, rows.starts.length).set(rows.starts);
-      new Uint32Array(memory.buffer, at.columns, rows.columns.length).set(rows.columns);
-      new Float32Array(memory.buffer, at.values, rows.values.length).set(rows.values);
+      for (const [name, value] of Object.entries({ rows, ...at }))
+        words[first + side[name as keyof typeof side]] = value;
     });
-    new Float32Array(memory.buffer, this.#at.scales, this.#items).set(this.scales);
-    new Float32Array(memory.buffer, this.#at.ridges, this.#items).set(this.#ridges);
   }
 }

@@ -188,13 +188,20 @@ export const rowsOf = (entries: Entries, users: number): Rows =>
     ({ item }) => item,
   );
 
-/** Transposes: columns become rows, in which the former rows ascend. */
-export function transposed({ starts, columns, values }: Rows, count: number): Rows {
-  const ends = new Uint32Array(count + 1);
+const blankRows = (rows: number, entries: number): Rows => ({
+  ...{ starts: new Uint32Array(rows + 1), columns: new Uint32Array(entries), values: new Float32Array(entries) },
+});
+
+/** Transposes: columns become rows, in which the former rows ascend. `turned`: where to, all zeros. */
+export function transposed(
+  { starts, columns, values }: Rows,
+  count: number,
+  turned = blankRows(count, columns.length),
+): Rows {
+  const ends = turned.starts;
   for (let at = 0; at < columns.length; at++) ends[columns[at] + 1]++;
   for (let row = 0; row < count; row++) ends[row + 1] += ends[row];
-  const next = ends.slice(0, count);
-  const turned = { starts: ends, columns: new Uint32Array(columns.length), values: new Float32Array(columns.length) };
+  const next = Uint32Array.from(ends.subarray(0, count));
   for (let row = 0; row + 1 < starts.length; row++)
     for (let at = starts[row]; at < starts[row + 1]; at++) {
       const to = next[columns[at]]++;
