@@ -5,6 +5,7 @@ import { seeded } from '#core/bytes/random.ts';
 import type { Factors } from '#core/recommender/als.ts';
 import type { Rows } from '#core/recommender/ratings.ts';
 import { fit } from '#train/kernel.ts';
+import { endKernel } from '#train/threads.ts';
 import { topLists } from '#train/top.ts';
 import { bytesOf, type Reply, type Task } from './contestant.ts';
 
@@ -28,6 +29,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     ...(solver === 'weighted' ? ({ solver: 'exact', weightedLambda: true } as const) : { solver }),
   };
   // A fit must not benefit from an earlier one, because a real training runs in its own process.
+  endKernel();
   globalThis.gc?.();
   const before = process.cpuUsage();
   const began = performance.now();
