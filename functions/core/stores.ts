@@ -419,6 +419,8 @@ export interface SearchStore extends Expiring {
   catalogue(query: { now: number; halfLifeMs: number }): Promise<CatalogueRow[]>;
   /** What this user pulled by `taughtClasses`: at most `limit` repositories, newest day first, ties by name. */
   pulledDays(query: { user: string; limit: number }): Promise<PulledDays[]>;
+  /** The repositories that this user pulled, by whatever class, sorted. */
+  pulled(user: string): Promise<string[]>;
   /** The repositories to which this user pushed manifests, sorted. */
   pushed(user: string): Promise<string[]>;
   /** `uncertain`: how many of the total's pulls come from sources that can't distinguish two acts. */

@@ -56,6 +56,7 @@ const ofServe: string[] = [
     'repositories',
     'catalogue',
     'pulledDays',
+    'pulled',
     'pushed',
     'counts',
     'pullers',

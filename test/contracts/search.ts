@@ -101,6 +101,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
       assert.deepEqual(await store.repositories({ sort, ...listed }), []);
     assert.deepEqual(await store.catalogue(listed), []);
     assert.deepEqual(await store.pushed('Ann'), []);
+    assert.deepEqual(await store.pulled('Ann'), []);
     const nothing = { total: { pulls: 0, raw: 0, pushes: 0, rawPushes: 0 }, uncertain: 0, buckets: [] };
     assert.deepEqual(await store.counts({}), nothing);
     assert.deepEqual(await store.counts({ interval: 'day', by: 'tag' }), nothing);
@@ -272,6 +273,37 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     );
     assert.deepEqual(await store.pushed('Ann'), ['a', 'b']);
     assert.deepEqual(await store.pushed('ann'), []);
+  });
+
+  test(`${name}: what a user pulled is every repository with a pull by them, of whatever class`, async () => {
+    const { store, settled } = await filled();
+    const pulledBy = (user: string, docs = world.pulls) =>
+      [...new Set(docs.filter((doc) => doc.user === user).map(({ repository }) => repository))].sort(byText);
+    for (const user of ['ann', 'Bob', 'x*y', 'nobody'])
+      assert.deepEqual(await store.pulled(user), pulledBy(user), user);
+    // A removed pull is none, and so is a push.
+    const [first, ...others] = world.pulls.filter(({ user }) => user === 'ann');
+    const gone = world.pulls.filter(({ user, repository }) => user === 'ann' && repository === first.repository);
+    await store.write(
+      gone.map(({ id, user, repository, time }) => ({
+        kind: 'pull',
+        id,
+        version: 2,
+        doc: null,
+        was: { user, repository, time },
+      })),
+    );
+    await settled();
+    assert.deepEqual(
+      await store.pulled('ann'),
+      pulledBy(
+        'ann',
+        others.filter((doc) => !gone.includes(doc)),
+      ),
+    );
+    await store.forget('Bob');
+    await settled();
+    assert.deepEqual(await store.pulled('Bob'), []);
   });
 
   test(`${name}: counts are exact, whatever the filter, interval and field`, async () => {
@@ -556,6 +588,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
       ...{ pulls: 0, raw: 0, pushes: 1, rawPushes: 1 },
     });
     assert.deepEqual(await store.pushed('gone'), []);
+    assert.deepEqual(await store.pulled('gone'), []);
     await store.forget('gone');
     await settled();
     assert.deepEqual(await known(), before);

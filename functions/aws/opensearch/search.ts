@@ -248,6 +248,13 @@ export function openSearch({
     } while (after);
   }
 
+  async function repositoriesOf(user: string, what: Query): Promise<string[]> {
+    const found: string[] = [];
+    for await (const { key } of composite([what, term('user', user)], [source('repository')]))
+      found.push(String(key.repository));
+    return found;
+  }
+
   /**
    * Sends the items in bodies of some 2 MB. A conflict means that a newer version exists, or a document that is created
    * only once. Documents that the domain was too busy for are sent again, by themselves, after a pause.
@@ -549,12 +556,8 @@ export function openSearch({
         .slice(0, limit)
         .map(({ last, ...row }) => row);
     },
-    async pushed(user) {
-      const found: string[] = [];
-      for await (const { key } of composite([isPush, term('user', user)], [source('repository')]))
-        found.push(String(key.repository));
-      return found;
-    },
+    pulled: (user) => repositoriesOf(user, isPull),
+    pushed: (user) => repositoriesOf(user, isPush),
     async counts({ interval, by, ...query }) {
       const { repository, registry, user, from, to } = query;
       const filter = filterOf(query);

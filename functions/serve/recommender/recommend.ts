@@ -15,8 +15,6 @@ export interface Wanted {
   /** Only repositories of this registry. */
   registry?: string;
   limit: number;
-  /** Called for each candidate if `pulled` and `exclude` don't have everything that was ever pulled. */
-  pulledBefore?: (repository: string) => Promise<boolean>;
   /** Returns the user's list as training saved it; called if there is no model. */
   saved?: () => Promise<SavedRecommendations | undefined>;
 }
@@ -46,17 +44,17 @@ export const isSupported = ({ shared }: Similar, pulledBy: number): boolean => (
 
 /** At most `limit` repositories that were neither pulled nor excluded, best first. */
 export async function recommend(
-  { pulled, exclude, registry, limit, pulledBefore, saved }: Wanted,
+  { pulled, exclude, registry, limit, saved }: Wanted,
   { catalogue, models }: { catalogue: CatalogueSource; models: ModelSource },
 ): Promise<{ items: Recommendation[]; model?: { id: string; trainedAt: number }; note?: string }> {
   const [service, { rows, trending, popular, single }] = await Promise.all([models.current(), catalogue()]);
   const items: Recommendation[] = [];
-  const judged = new Set<string>();
+  const listed = new Set<string>();
   // A model may know repositories that were deleted since: these are not recommended.
   const skip = (repository: string) =>
     pulled.has(repository) ||
     exclude.has(repository) ||
-    judged.has(repository) ||
+    listed.has(repository) ||
     !rows.has(repository) ||
     (registry !== undefined && registryOf(repository) !== registry);
 
@@ -70,15 +68,10 @@ export async function recommend(
     ranked(single, 'popular', ({ pulledBy }) => pulledBy),
   ];
   for (const supply of supplies) {
-    while (items.length < limit) {
-      const wanted = limit - items.length;
-      const candidates = supply(wanted, skip);
-      for (const { repository } of candidates) judged.add(repository);
-      const old = pulledBefore && (await Promise.all(candidates.map(({ repository }) => pulledBefore(repository))));
-      candidates.forEach((candidate, at) => {
-        if (!old?.[at]) items.push({ ...candidate, pulledBy: pulledBy(candidate.repository) });
-      });
-      if (candidates.length < wanted) break;
+    if (items.length === limit) break;
+    for (const candidate of supply(limit - items.length, skip)) {
+      listed.add(candidate.repository);
+      items.push({ ...candidate, pulledBy: pulledBy(candidate.repository) });
     }
   }
   const note = service?.model.personal ? tooLittle(service, pulled, pulledBy) : undefined;

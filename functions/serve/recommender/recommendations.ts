@@ -284,13 +284,19 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
       orWithout(search.pushed(user), []),
     ]);
     // A user who pulls one repository in a loop may have pulled others before the newest pulls.
-    const older = cursor === undefined ? [] : await orWithout(search.pulledDays({ user, limit: mostRepositories }), []);
+    const [older, ever] =
+      cursor === undefined
+        ? [[], []]
+        : await Promise.all([
+            orWithout(search.pulledDays({ user, limit: mostRepositories }), []),
+            orWithout(search.pulled(user), []),
+          ]);
     const pulled = daysOf(pulls, older);
     // Models don't learn from scanners' pulls or old ones, but a repository that a user's client ever pulled or pushed
     // is not new to that user.
-    const pulledBefore = async (repository: string) => (await events.version(user, repository)) > 0;
     const excluded = new Set([
       ...pulls.map(({ repository }) => repository),
+      ...ever,
       ...pushed,
       ...[exclude]
         .flat()
@@ -307,7 +313,6 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
           limit,
           saved: () => orWithout(search.recommendations(user), undefined),
         },
-        ...(cursor === undefined ? {} : { pulledBefore }),
       },
       { catalogue, models },
     );

@@ -96,6 +96,7 @@ async function door(acts: Act[], service?: Service, daysLater = 0) {
   const similar = async (repository: string) =>
     bodyOf(await app.request(`/v1/similar?${new URLSearchParams({ repository })}`));
   return {
+    events,
     search,
     tick: (milliseconds: number) => {
       now += milliseconds;
@@ -319,6 +320,21 @@ test('a repository pulled longer ago than a request reads is still never recomme
       ['r4'],
     );
   }
+});
+
+test('a user with more pulls than a request reads is recommended what is new to them, also after old events expired', async () => {
+  const pull = (user: string, repository: string): Act => ({ user, repository, class: 'human' });
+  const newest = Array.from({ length: 600 }, () => pull('ann', 'r3'));
+  const others = ['r0', 'r1', 'r3', 'r4'].map((repository) => pull('bob', repository));
+  const scanned: Act = { user: 'ann', repository: 'r1', class: 'scanner' };
+  const history = [pull('zed', 'r4'), pull('ann', 'r0'), scanned, ...others, ...newest];
+  const { events, forUser } = await door(history, trained(history));
+  const recommended = async () => (await forUser([['user', 'ann']])).map(({ repository }) => repository);
+  assert.deepEqual(await recommended(), ['r4']);
+  // All pairs then have a version, whether or not they have pulls.
+  await events.expire(timeOf(0) + 1);
+  assert.ok((await events.version('ann', 'r4')) > 0);
+  assert.deepEqual(await recommended(), ['r4']);
 });
 
 test('a repository that nobody else pulled is not a reason: the list has popular ones', async () => {

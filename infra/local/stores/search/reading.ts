@@ -13,6 +13,7 @@ const longQueries = [
   'repositories',
   'catalogue',
   'pulledDays',
+  'pulled',
   'counts',
   'pullers',
   'unused',

@@ -399,6 +399,12 @@ export function openSearch(
         ...[listed(weeksOfMixes()), user, limit],
       );
     },
+    async pulled(user) {
+      sums.whole();
+      return rows<{ repository: string }>('SELECT repository FROM pairs WHERE user = ? ORDER BY repository', user).map(
+        ({ repository }) => repository,
+      );
+    },
     async pushed(user) {
       return pushedBy.all(user).map(({ repository }) => String(repository));
     },
