@@ -8,7 +8,6 @@ import { weeksOf } from '../sqlite/weeks.ts';
 import type { Change } from './change.ts';
 import { growing, type Prepare, sumNames } from './counted.ts';
 import { docColumns, docOf } from './doc.ts';
-import { taughtList } from './people-sums.ts';
 import { documentsByUser, mixWeeks, ofSummedWeeks, ofUser, ofWeeks, pairWeeks, userDayWeeks } from './weeks.ts';
 
 const those = "kind IN ('event', 'pull', 'both')";
@@ -27,15 +26,8 @@ export function makeAnonymous(prepare: Prepare, user: string): void {
   );
   const run = (sql: string, ...values: string[]) => prepare(sql).run(...values);
   run(
-    `UPDATE popularity SET days = popularity.days - own.days FROM (
-       SELECT repository, COUNT(DISTINCT day) AS days FROM mixes
-       WHERE ${summedOf} AND pulls > 0 AND class IN (${taughtList}) GROUP BY repository) own
-     WHERE own.repository = popularity.repository`,
-    ...[mixes, user],
-  );
-  run(
-    `UPDATE popularity SET people = people - 1
-     WHERE repository IN (SELECT repository FROM pairs WHERE user = ? AND taughtDay IS NOT NULL)`,
+    `UPDATE popularity SET people = people - 1, days = days - taughtDays FROM pairs
+     WHERE pairs.user = ? AND taughtDay IS NOT NULL AND pairs.repository = popularity.repository`,
     user,
   );
   run(

@@ -25,7 +25,8 @@ interface Unused {
 const kept = 4;
 const changesOf = (stamp: number) => Math.floor(stamp / stampChange);
 
-export function imagesRead(read: (repository: string) => RepositoryImages | undefined) {
+/** `isPushed`: whether anything was ever pushed there; without, nothing of many images needs to be read. */
+export function imagesRead(read: (repository: string) => RepositoryImages, isPushed: (repository: string) => boolean) {
   const unused = new Map<string, Unused[]>();
   const deleted = new Map<string, { changes: number; is: boolean }>();
   return {
@@ -34,7 +35,7 @@ export function imagesRead(read: (repository: string) => RepositoryImages | unde
       const own = (unused.get(repository) ?? []).filter((one) => one.stamp === (one.isExact ? stamp : changes));
       const found = own.find(({ from, to }) => from < since && since <= to);
       if (found) return found.rows;
-      const images = read(repository);
+      const images = isPushed(repository) ? read(repository) : undefined;
       const rows = images ? unusedImages(images, since).sort(byPush) : [];
       // Facts that move within the day of the newest pull change nothing for a question about the time before that day.
       const newest = lastPull ? Math.floor(lastPull / dayMs) * dayMs : Number.POSITIVE_INFINITY;
@@ -51,8 +52,7 @@ export function imagesRead(read: (repository: string) => RepositoryImages | unde
       const changes = changesOf(stamp);
       const found = deleted.get(repository);
       if (found?.changes === changes) return found.is;
-      const images = read(repository);
-      const is = images !== undefined && isDeleted(images);
+      const is = isDeleted(read(repository));
       deleted.set(repository, { changes, is });
       return is;
     },

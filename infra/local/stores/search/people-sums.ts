@@ -61,8 +61,7 @@ export function storePeople(prepare: Prepare, counted: Counted[]): void {
         storeMix([weekOfDay(day), user, doc.repository, day, doc.class, doc.client, doc.country], add);
       if (!isPulled) continue;
       pairs.push(pair);
-      const taughtDay = storeDays(prepare, pair, held, days, popularity);
-      storePair(prepare, pair, held, taughtDay, ofPair[0].own);
+      storePair(prepare, pair, held, storeDays(prepare, pair, held, days, popularity), ofPair[0].own);
       storePairWeeks(prepare, pair);
     }
     for (const [{ day, own }, add] of summed(ofUser, isSameDay, byDay))
@@ -157,29 +156,31 @@ function newestTaught(prepare: Prepare, pair: PairChange, held: HeldPair | undef
   return firstFound(weeks, newestOf, pair.user, pair.repository)?.[0];
 }
 
-/** `was`: before `mixes` changed. Returns the newest day with a pull of `taughtClasses`. */
+/** `was`: before `mixes` changed. Returns the newest day with a pull of `taughtClasses`, and how many days. */
 function storeDays(
   prepare: Prepare,
   pair: PairChange,
   held: HeldPair | undefined,
   was: TaughtDays,
   popularity: Map<string, PopularityChange>,
-): number | undefined {
-  if (pair.days.size === 0) return was.newest;
+): Taught {
+  const before = held?.taughtDays ?? 0;
+  if (pair.days.size === 0) return { taughtDay: was.newest ?? null, taughtDays: before };
   const days = [...pair.days.keys()];
   const less = [...pair.days.values()].includes(true);
   const now = less
     ? taughtDays(prepare, pair, newestTaught(prepare, pair, held))
     : { of: pair.days, newest: days.reduce((most, day) => Math.max(most, day), was.newest ?? never) };
   const changed = now.of.size - was.of.size;
-  if (changed === 0 && now.newest === was.newest) return now.newest;
+  const taught = { taughtDay: now.newest ?? null, taughtDays: before + changed };
+  if (changed === 0 && now.newest === was.newest) return taught;
   const own = within(popularity, pair.repository, () => ({ people: 0, days: 0, newest: new Map() }));
   own.days += changed;
   own.people += Number(now.newest !== undefined) - Number(was.newest !== undefined);
-  if (now.newest === was.newest) return now.newest;
+  if (now.newest === was.newest) return taught;
   if (was.newest !== undefined) own.newest.set(was.newest, (own.newest.get(was.newest) ?? 0) - 1);
   if (now.newest !== undefined) own.newest.set(now.newest, (own.newest.get(now.newest) ?? 0) + 1);
-  return now.newest;
+  return taught;
 }
 
 function storePopularity(prepare: Prepare, changed: Map<string, PopularityChange>): void {
@@ -196,20 +197,27 @@ function storePopularity(prepare: Prepare, changed: Map<string, PopularityChange
   }
 }
 
+/** Of the days with pulls of `taughtClasses`: the newest, and how many. */
+interface Taught {
+  taughtDay: number | null;
+  taughtDays: number;
+}
+
 /** A row of `pairs`. */
-interface HeldPair {
+interface HeldPair extends Taught {
   pulls: number;
   firstPull: number;
   lastPull: number;
-  taughtDay: number | null;
 }
 
 function heldPair(prepare: Prepare, { user, repository }: PairChange): HeldPair | undefined {
-  const pairOf = prepare('SELECT pulls, firstPull, lastPull, taughtDay FROM pairs WHERE user = ? AND repository = ?');
-  const found = lists<[number, number, number, number | null]>(pairOf).get(user, repository);
+  const pairOf = prepare(
+    'SELECT pulls, firstPull, lastPull, taughtDay, taughtDays FROM pairs WHERE user = ? AND repository = ?',
+  );
+  const found = lists<[number, number, number, number | null, number]>(pairOf).get(user, repository);
   if (!found) return undefined;
-  const [pulls, firstPull, lastPull, taughtDay] = found;
-  return { pulls, firstPull, lastPull, taughtDay };
+  const [pulls, firstPull, lastPull, taughtDay, taughtDays] = found;
+  return { pulls, firstPull, lastPull, taughtDay, taughtDays };
 }
 
 const ofPair = `FROM ${documentsByUser.rows}
@@ -230,7 +238,7 @@ function storePair(
   prepare: Prepare,
   pair: PairChange,
   held: HeldPair | undefined,
-  taughtDay: number | undefined,
+  { taughtDay, taughtDays }: Taught,
   own: RepositoryChange,
 ): void {
   const { user, repository } = pair;
@@ -245,9 +253,10 @@ function storePair(
   let last = Math.max(pair.last, held?.lastPull ?? never);
   if (pair.less) [first, last] = (['ASC', 'DESC'] as const).map((end) => edgeOf(prepare, pair, first, last, end));
   prepare(
-    `INSERT INTO pairs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = excluded.pulls,
-       firstPull = excluded.firstPull, lastPull = excluded.lastPull, taughtDay = excluded.taughtDay`,
-  ).run(user, repository, pulls, first, last, taughtDay ?? null);
+    `INSERT INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = excluded.pulls,
+       firstPull = excluded.firstPull, lastPull = excluded.lastPull, taughtDay = excluded.taughtDay,
+       taughtDays = excluded.taughtDays`,
+  ).run(user, repository, pulls, first, last, taughtDay, taughtDays);
 }
 
 function storePairWeeks(prepare: Prepare, { user, repository, weeks }: PairChange): void {

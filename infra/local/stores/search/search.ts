@@ -36,7 +36,6 @@ import { hasMany, makeAnonymous, removedAtOnce, removeLeaving, removeSome } from
 import { imagesRead, type Stamped } from './images-read.ts';
 import { columns, isPullEvent, joined, partsOf, userColumn } from './joined.ts';
 import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
-import { taughtList } from './people-sums.ts';
 import { eachOfField } from './repository-sums.ts';
 import { keepSums, type Sums } from './sums.ts';
 import {
@@ -182,7 +181,8 @@ export function openSearch(
     const manifests = manifestsOf.all(repository).map(({ doc }) => JSON.parse(String(doc)) as ManifestInfo);
     return { repository, facts, manifests };
   }
-  const derived = imagesRead(imagesOf);
+  const isPushed = database.prepare("SELECT 1 FROM image_facts WHERE repository = ? AND action = 'push' LIMIT 1");
+  const derived = imagesRead(imagesOf, (repository) => isPushed.get(repository) !== undefined);
 
   function deleted(): string[] {
     // Checking the newest fact of each repository leaves only a few repositories to read completely.
@@ -393,10 +393,9 @@ export function openSearch(
     async pulledDays({ user, limit }) {
       sums.whole();
       return rows<PulledDays>(
-        `SELECT repository, COUNT(DISTINCT day) AS days FROM mixes
-         WHERE ${ofSummedWeeks} AND user = ? AND user <> '' AND pulls > 0 AND class IN (${taughtList})
-         GROUP BY repository ORDER BY MAX(day) DESC, repository LIMIT ?`,
-        ...[listed(weeksOfMixes()), user, limit],
+        `SELECT repository, taughtDays AS days FROM pairs WHERE user = ? AND taughtDay IS NOT NULL
+         ORDER BY taughtDay DESC, repository LIMIT ?`,
+        ...[user, limit],
       );
     },
     async pulled(user) {
@@ -478,8 +477,7 @@ export function openSearch(
     async unused({ since, registry, limit }) {
       sums.whole();
       const pushed = rows<Stamped>(
-        `SELECT repository, stamp, lastPull FROM repositories WHERE manifests > 0 ${registry === undefined ? '' : 'AND registry = ?'}
-           AND EXISTS (SELECT 1 FROM image_facts e WHERE e.repository = repositories.repository AND action = 'push')`,
+        `SELECT repository, stamp, lastPull FROM repositories WHERE manifests > 0 ${registry === undefined ? '' : 'AND registry = ?'}`,
         ...(registry === undefined ? [] : [registry]),
       );
       return oldestOf(

@@ -6,8 +6,9 @@
 //                    all that a write costs, as most days have few pulls)
 //   mixes            a user's repository by day, class, client and country (by week: sqlite/weeks.ts)
 //   user_days        a user by day and registry (by week)
-//   pairs            pulls of a repository by a named user: first, last, and the newest day that the catalogue counts
-//   pair_weeks       the last pull of a pair in each week (by week): which users pulled a repository last
+//   pairs            pulls of a repository by a named user: first, last, and the days that the catalogue counts: newest, how many
+//   pair_weeks       the last pull of a pair in each week (by week): which users pulled a repository last; an index of
+//                    `pairs` would be changed all over with each batch
 //   user_classes     pulls of a named user by registry and class
 //   users            what people's pages list, by registry and in all ('')
 //   repositories     what repositories' pages list; `stamp` grows with what is known of its images
@@ -23,10 +24,8 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { NotSummed } from '#core/stores.ts';
 import { transaction } from '../sqlite/sqlite.ts';
-import { weekOfRow } from '../sqlite/weeks.ts';
 import { type Change, change, type Summing } from './change.ts';
-import { docColumns, docOf, hasNamedUser, namedUser } from './doc.ts';
-import { documentsByUser } from './weeks.ts';
+import { docColumns, docOf } from './doc.ts';
 
 const numbers = 'pulls INTEGER, uncertain INTEGER, raw INTEGER, pushes INTEGER, rawPushes INTEGER';
 const tables = `
@@ -40,7 +39,10 @@ const tables = `
   CREATE TABLE user_days (week INTEGER, user TEXT, day INTEGER, registry TEXT, ${numbers},
     PRIMARY KEY (week, user, day, registry)) WITHOUT ROWID;
   CREATE TABLE pairs (user TEXT, repository TEXT, pulls INTEGER, firstPull REAL, lastPull REAL, taughtDay INTEGER,
-    PRIMARY KEY (user, repository)) WITHOUT ROWID;
+    taughtDays INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
+  CREATE TABLE pair_weeks (week INTEGER, user TEXT, repository TEXT, lastPull REAL,
+    PRIMARY KEY (week, user, repository)) WITHOUT ROWID;
+  CREATE INDEX pair_weeks_newest ON pair_weeks (week, repository, lastPull DESC, user);
   CREATE TABLE user_classes (user TEXT, registry TEXT, class TEXT, pulls INTEGER,
     PRIMARY KEY (user, registry, class)) WITHOUT ROWID;
   CREATE TABLE users (scope TEXT, user TEXT, userName TEXT, kind TEXT, pulls INTEGER, firstPull REAL, lastPull REAL,
@@ -59,11 +61,6 @@ const tables = `
   CREATE TABLE popularity (repository TEXT PRIMARY KEY, people INTEGER, days INTEGER) WITHOUT ROWID;
   CREATE TABLE newest_days (
     day INTEGER, repository TEXT, people INTEGER, PRIMARY KEY (day, repository)) WITHOUT ROWID;`;
-/** Not an index of `pairs`: that is changed all over with each batch, these only in the batch's weeks. */
-const pairWeeksTable = `
-  CREATE TABLE pair_weeks (week INTEGER, user TEXT, repository TEXT, lastPull REAL,
-    PRIMARY KEY (week, user, repository)) WITHOUT ROWID;`;
-const pairWeeksIndex = 'CREATE INDEX pair_weeks_newest ON pair_weeks (week, repository, lastPull DESC, user)';
 /** Has a row while some documents are not summed. */
 const fillingTable = 'CREATE TABLE IF NOT EXISTS filling (done INTEGER, total INTEGER)';
 /** All but `summing`. */
@@ -92,22 +89,6 @@ export interface Sums {
   filled(events: number, over?: boolean): void;
 }
 
-/** Makes and fills the table in a file of an older version, which had an index of `pairs`; returns whether it did. */
-function addPairWeeks(database: DatabaseSync): boolean {
-  const has = () => database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'pair_weeks'").get() !== undefined;
-  if (has()) return false;
-  return transaction(database, () => {
-    if (has()) return false;
-    database.exec(`DROP INDEX IF EXISTS pairs_newest; ${pairWeeksTable}`);
-    database.exec(
-      `INSERT INTO pair_weeks SELECT ${weekOfRow} AS week, ${namedUser}, repository, max(time) FROM ${documentsByUser.rows}
-       WHERE ${weekOfRow} AND ${hasNamedUser} AND kind IN ('pull', 'both') GROUP BY week, documents.user, repository`,
-    );
-    database.exec(pairWeeksIndex);
-    return true;
-  });
-}
-
 /** Opens the sums of a database with `documents`: makes the tables, and sums a small file at once. */
 export function keepSums(database: DatabaseSync): Sums {
   const prepared = new Map<string, StatementSync>();
@@ -121,7 +102,7 @@ export function keepSums(database: DatabaseSync): Sums {
   for (const name of ['documents_added', 'documents_changed', 'documents_removed', 'day_added', 'day_removed'])
     database.exec(`DROP TRIGGER IF EXISTS ${name}`);
   const there = () =>
-    database.prepare("SELECT 1 FROM pragma_table_info('pairs') WHERE name = 'taughtDay'").get() !== undefined;
+    database.prepare("SELECT 1 FROM pragma_table_info('pairs') WHERE name = 'taughtDays'").get() !== undefined;
   if (!there())
     transaction(database, () => {
       // Another thread may have done the same, so it is checked again under the lock.
@@ -177,8 +158,6 @@ export function keepSums(database: DatabaseSync): Sums {
     },
   };
   database.exec(fillingTable);
-  // What is not summed yet may be removed uncounted, and must not be in it.
-  if (addPairWeeks(database) && missing()) sums.restart();
   const left = missing();
   if (left && left.total - left.done < atOnce) while (sums.build());
   return sums;

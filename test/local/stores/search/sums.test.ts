@@ -184,7 +184,7 @@ test('a file that an older version wrote is summed in steps, and documents writt
   assert.deepEqual(kept, sumsIn(file));
 });
 
-test('a file of the version that had an index of pairs gets their weeks', async () => {
+test('a file of a version whose pairs lack weeks and days is summed again', async () => {
   const file = fresh();
   const pulls = (version: number) =>
     Array.from({ length: 300 }, (_, n): SearchChange => {
@@ -196,12 +196,13 @@ test('a file of the version that had an index of pairs gets their weeks', async 
   const older = () => {
     const database = new DatabaseSync(file);
     database.exec('DROP TABLE pair_weeks; CREATE INDEX pairs_newest ON pairs (repository, lastPull DESC, user)');
+    database.exec('ALTER TABLE pairs DROP COLUMN taughtDays');
     return database;
   };
   older().close();
   const newest = await openSearch(file).pullers({ repository: 'a', limit: 2 });
   assert.deepEqual([newest.map(({ user }) => user), sumsIn(file)], [['bob', 'ann'], kept]);
-  // Of a file that is only partly summed, all is summed again.
+  // And one that is only partly summed.
   const database = older();
   database.exec("INSERT INTO summing VALUES ('pull', '200', 100, 300)");
   database.close();
