@@ -281,7 +281,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
       [...new Set(docs.filter((doc) => doc.user === user).map(({ repository }) => repository))].sort(byText);
     for (const user of ['ann', 'Bob', 'x*y', 'nobody'])
       assert.deepEqual(await store.pulled(user), pulledBy(user), user);
-    // A removed pull is none, and so is a push.
+    // Removed pulls no longer count.
     const [first, ...others] = world.pulls.filter(({ user }) => user === 'ann');
     const gone = world.pulls.filter(({ user, repository }) => user === 'ann' && repository === first.repository);
     await store.write(

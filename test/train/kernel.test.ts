@@ -4,20 +4,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { seeded } from '#core/bytes/random.ts';
 import { choleskySolve, type Factors, fit as reference, solveSide } from '#core/recommender/als.ts';
-import { compress, type Entry, type Rows } from '#core/recommender/ratings.ts';
+import { compress, type Entry, type Rows, rowsOf } from '#core/recommender/ratings.ts';
 import { type FitOptions, fit, foldIn } from '#train/kernel.ts';
 import { endKernel } from '#train/threads.ts';
 import { topLists } from '#train/top.ts';
 import { compileKernel, kernels } from '../../infra/tools/kernels.ts';
 
 const defaults = { rank: 10, iterations: 2, lambda: 0.01, alpha: 1 };
-const rowsOf = (entries: Entry[], users: number) =>
-  compress(
-    entries,
-    users,
-    ({ user }) => user,
-    ({ item }) => item,
-  );
 const scores = ({ rank, users, items }: Factors) => {
   const all: number[] = [];
   for (let u = 0; u < users.length; u += rank)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { seeded } from '#core/bytes/random.ts';
-import { compress, type Entry } from '#core/recommender/ratings.ts';
+import { type Entry, rowsOf } from '#core/recommender/ratings.ts';
 import { scoresOf, topN } from '#core/recommender/recommend.ts';
 import { topLists } from '#train/top.ts';
 
@@ -35,12 +35,7 @@ test("every user's list equals that of scoring and sorting every image, ties inc
       for (let user = 0; user < users; user++)
         for (let item = 0; item < items; item++)
           if (random() < 0.3 || user === 5) entries.push({ user, item, value: 1 });
-      const byUser = compress(
-        entries,
-        users,
-        (entry) => entry.user,
-        (entry) => entry.item,
-      );
+      const byUser = rowsOf(entries, users);
       const lists = topLists(factors, byUser, n, 1 + (seed % 2));
       for (let user = 0; user < users; user++) {
         const own = new Set(byUser.columns.subarray(byUser.starts[user], byUser.starts[user + 1]));

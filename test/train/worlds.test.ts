@@ -3,14 +3,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
 import { type AlsOptions, alsDefaults, type Factors, fit as reference } from '#core/recommender/als.ts';
-import type { Entry } from '#core/recommender/ratings.ts';
+import { type Entry, rowsOf } from '#core/recommender/ratings.ts';
 import { topN } from '#core/recommender/recommend.ts';
 import { byFolding, scorer } from '#train/evaluate.ts';
-import { fitEntries } from '../support/fit-entries.ts';
+import { fit } from '#train/kernel.ts';
 
 const pull = (user: number, item: number, value = 1): Entry => ({ user, item, value });
 const range = (count: number) => Array.from({ length: count }, (_, at) => at);
 
+/** The kernel's fit with the signature of the reference implementation. */
+const fitEntries: typeof reference = (entries, users, ...more) => fit(rowsOf(entries, users), ...more);
 const models = { reference, kernel: fitEntries };
 /**
  * As many factors as the world has dimensions: with more, the model would memorise which tenth of the hundred cells is
