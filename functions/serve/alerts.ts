@@ -36,7 +36,7 @@ const isOf =
   ({ data }: Alert): boolean =>
     data.repository !== undefined && (data.registry ?? defaultRegistry) === registry;
 
-/** The routes of alerts; without a feed the list is empty. */
+/** The routes of alerts; if none are kept, the list is empty. */
 export function alertRoutes(feed: AlertFeed | undefined, registries: Registries): OpenAPIHono {
   const app = router();
   app.openapi(route, async (c) => {

@@ -114,7 +114,7 @@ export async function start(given: ResolvedSettings): Promise<void> {
   process.on('SIGTERM', stop);
   process.once('SIGINT', stop);
   console.log(`ready ${loopback}`);
-  // Otherwise written at a clean exit only.
+  // Without this, compiled code is written only at a clean exit.
   flushCompileCache();
   checkDatabases(folder)
     .then((faults) => {

@@ -61,7 +61,7 @@ export function openMetrics(options: MetricsOptions): Metrics {
   for (const stage of ['collect', 'serve', 'tiles']) responses.inc({ stage, class: '5xx' }, 0);
   const seconds = new Histogram({
     name: 'whalewatch_response_seconds',
-    help: 'Seconds until a response began',
+    help: 'Seconds until a response was sent',
     labelNames: ['stage'],
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
     registers,

@@ -45,8 +45,8 @@ export async function alarmsRing({ stack, clients, seconds = 120, log }: AlarmOp
   const names = await alarmNames(stack, clients.cloudFormation);
   if (names.length === 0) throw new Error(`the stack ${stack} has no alarms: name another with --stack`);
   const alarms = await described(names, cloudWatch);
-  const dumb = alarms.filter(({ topics }) => topics.length === 0).map(({ name }) => name);
-  if (dumb.length > 0) throw new Error(`alarms without a topic, which notify nobody: ${dumb.join(', ')}`);
+  const silent = alarms.filter(({ topics }) => topics.length === 0).map(({ name }) => name);
+  if (silent.length > 0) throw new Error(`alarms without a topic, which notify nobody: ${silent.join(', ')}`);
   const topics = [...new Set(alarms.flatMap((alarm) => alarm.topics))];
 
   const { QueueUrl = '' } = await sqs.send(

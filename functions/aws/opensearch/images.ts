@@ -1,5 +1,5 @@
-// Reads about images. A repository's facts and manifests are summed in documents of their own (packed.ts), and so is
-// each image that is unused as of some time: of a repository of which nothing was stored since, these are the result.
+// Reads about images. The sums have documents with each repository's facts and manifests (packed.ts), and one for each
+// image that has been unused since some time. If nothing was stored for a repository since, the latter are the result.
 import type { Action, PullClass } from '#core/event.ts';
 import { clockSlackMs } from '#core/registry/image-graph.ts';
 import { type ImageFact, type ManifestInfo, type RepositoryImages, toldReferences } from '#core/registry/images.ts';
@@ -180,10 +180,10 @@ export function imageReads({ composite, listed }: ImageReader) {
     return found.sort((a, b) => byText(a.repository, b.repository));
   }
 
-  /** Of repositories of which something is not in the sums, and what that is. */
+  /** By repository: what is not in the sums (`key`), and the images that may be unused (`of`). */
   let kept = { generation: '', candidates: new Map<string, { key: string; of: Candidate[] }>(), count: 0 };
 
-  /** Images that may be unused, of repositories of which something is not in the sums. */
+  /** The images that may be unused, of repositories of which something is not in the sums. */
   async function unsummedCandidates(source: Required<ImageSource>, only: Query[]): Promise<Map<string, Candidate[]>> {
     const { summed, changed } = source;
     const unsummed = await unsummedOf(summed, only);
@@ -211,7 +211,7 @@ export function imageReads({ composite, listed }: ImageReader) {
 
   return {
     imagesOf,
-    /** The documents that sums of images are: of each repository, and of each image that may be unused. */
+    /** The documents that make up the sums of images: of each repository, and of each image that may be unused. */
     async *sumsOf({ generation, from, through }: Summed): AsyncIterable<{ id: string; doc: object }> {
       for await (const one of images([], [{ range: { time: { gte: from, lt: through } } }])) {
         const { repository } = one;
@@ -306,7 +306,7 @@ function isQuiet({ facts }: RepositoryImages): boolean {
   return deletes !== undefined && Math.max(newest(push), newest(pull, clockSlackMs)) <= newest(deletes);
 }
 
-/** Of facts that are equal but for their time, the newest. */
+/** The newest of the facts that differ only in their time. */
 function newestFacts(facts: ImageFact[]): ImageFact[] {
   const found = new Map<string, ImageFact>();
   for (const fact of facts) {

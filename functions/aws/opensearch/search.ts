@@ -366,10 +366,10 @@ export function openSearch({
   const addPeople = async ({ rest, summed, changed }: Source, rows: Map<string, RepositoryRow>) => {
     const listed: Query = { terms: { repository: [...rows.keys()] } };
     const pairs: SummedPair[] = [];
-    // In the order of the index, so that a page doesn't read what was on those before.
+    // In the order of the index, so that a page doesn't read the rows of earlier pages.
     for await (const { key } of composite([rest('pulls'), named, listed], [source('user'), source('repository')]))
       pairs.push({ user: String(key.user), repository: String(key.repository) });
-    // Of a repository that changed, no sum is used.
+    // The sums of a repository that changed are not used.
     const maybe = pairs.filter(({ repository }) => !changed.has(repository));
     const counted = summed ? await summedPairs(summed, maybe) : new Map<string, boolean>();
     for (const { user, repository } of pairs)
@@ -455,7 +455,7 @@ export function openSearch({
         const listed = [...(search ? [contains('userName', search)] : []), ...filterOf({ registry })];
         const filter = [of('pulls'), named, ...listed];
         const times = { first: firstOf(summed !== undefined), last: newestOf };
-        // Whose kind is another is known only when all pulls are counted.
+        // A user's kind is known only when all their pulls are counted.
         const counted =
           kind === undefined
             ? firstUsers(filter, sort, limit, times)
@@ -509,7 +509,7 @@ export function openSearch({
       const filter = [...(search ? [namedLike(search)] : []), ...filterOf({ registry })];
       return sums.read('repository', async (source) => {
         const there = [...filter, ...without(await images.deleted(source))];
-        // Only for the order that needs it: a script costs more than all else.
+        // Only for the order that needs it: a script costs more than everything else.
         const weight = sort === 'trending' ? { weight: { sum: { script: weightOn(now, source.summed) } } } : {};
         return repositoryRows(source, there, order, limit, weight);
       });
@@ -609,7 +609,7 @@ export function openSearch({
     async pullers({ digest, limit, ...query }) {
       const repositories = [query.repository ?? []].flat();
       const listed = { size: limit, order: [{ last: 'desc' }, { _key: 'asc' }] };
-      // Of one repository by user alone, which costs a fraction.
+      // For a single repository grouped by user alone, which costs a fraction.
       const rowsOf =
         repositories.length === 1
           ? { terms: { field: 'user', ...listed } }
@@ -631,7 +631,7 @@ export function openSearch({
         const since = { range: { time: { gte: rows.at(-1)!.last.value } } };
         const found = await bucketsOf([isPull, users, since], { last: newestOf, newest });
         const newestOfKey = new Map(found.map(({ key, newest }) => [JSON.stringify(key), newest]));
-        // One was removed meanwhile.
+        // A pull was removed meanwhile.
         if (!rows.every(({ key }) => newestOfKey.has(JSON.stringify(key)))) return read([isPull]);
         return rows.map((row) =>
           pullerOf({ ...row, newest: newestOfKey.get(JSON.stringify(row.key))! }, repositories[0]),
@@ -746,7 +746,7 @@ export function openSearch({
           });
           left = version_conflicts;
         }
-      // For sums that were made meanwhile.
+      // So that sums made meanwhile are not used.
       await bulk(documents, [removalItem('forgotten')]);
     },
     async sumUp(now, mostMs = Infinity) {

@@ -1,15 +1,16 @@
-// Reads from sums (sums.ts) exactly: what they can't know is read from the documents. That is what lies outside of their
-// time, and everything of a unit (a user, a repository, a day) of which something earlier was stored since, which
-// its sequence number shows. Without sums, or if they may count what was removed since, all is read from the documents.
+// Reads sums (sums.ts), and from the documents all that the sums can't have, so that results are exact: documents
+// outside of the sums' time, and all of a unit (a user, a repository, a day) of which an earlier document was stored
+// since, as its sequence number shows. Without sums, or if they may count what was removed since, only documents are
+// read.
 import type { Counts } from '#core/stores.ts';
 import { OpenSearchError } from './opensearch.ts';
 import { allOf, anyOf, countedOf, dayMs, type Query, term } from './queries.ts';
 import { type Counted, type Cube, type Field, isReadable, queryOf, removedFrom, type Summed, sumName } from './sums.ts';
 
-/** What to aggregate: sums and documents, which stand for each document once. */
+/** What to aggregate: sums and documents that together count each document once. */
 export interface Source {
   summed?: Summed;
-  /** Of which no sum is used. */
+  /** Units whose sums are not used. */
   changed: ReadonlySet<Unit>;
   of(counted: Counted, by?: Field): Query;
   /** Only the documents that are not in the sums. */
@@ -34,7 +35,7 @@ interface Checked {
   };
 }
 
-/** If more units changed, reading all documents is as good. */
+/** If more units changed, reading all documents costs no more. */
 const mostUnits = { repository: 1000, pair: 1000, user: 1000, day: 100, ownDay: 100 };
 const fieldOf = { repository: 'repository', pair: 'repository', user: 'user' };
 const byDay = { date_histogram: { field: 'at', calendar_interval: 'day', min_doc_count: 1 } };
@@ -86,7 +87,7 @@ export function openSums(search: Search) {
 
   const load = async () => {
     const found = await search<{ hits: { hits: { _index: string; _source: Summed }[] } }>({
-      // Perhaps another was copied from an older index.
+      // There may be another one, copied from an older index.
       ...{ size: 10, track_total_hits: false, query: term('kind', 'summed') },
     });
     known.clear();
@@ -94,7 +95,7 @@ export function openSums(search: Search) {
     return found.hits.hits.find(({ _index, _source }) => _index === _source.index && isReadable(_source))?._source;
   };
 
-  /** Undefined if the sums are not in use any more; 'all' if any document may be missing in them. */
+  /** The units that changed since; undefined if these sums are no longer in use, 'all' if any unit may have changed. */
   const changedSince = async (summed: Summed, cube: Cube, owners?: Owners) => {
     const { generation, seen, from, through, index } = summed;
     const isState = allOf(term('kind', 'summed'), term('generation', generation), term('_index', index));
@@ -124,7 +125,7 @@ export function openSums(search: Search) {
     return found.unknown.doc_count > 0 || changed.length > most ? 'all' : changed;
   };
 
-  /** The owners without sums; they are few documents. */
+  /** The owners without sums; they have few documents. */
   const unsummedOf = async ({ generation }: Summed, owners: Owners): Promise<Owners> => {
     const key = keyOf(owners);
     const before = owning.get(key);
@@ -143,8 +144,8 @@ export function openSums(search: Search) {
 
   return {
     /**
-     * Returns what `read` returns for a source that has each document once. `days`: these are to be read from the
-     * documents. `owners`: whose days are read. `read` may be called again.
+     * Returns what `read` returns for a source that counts each document once. `days`: those to read from the
+     * documents. `owners`: whose days are read. `read` may be called several times.
      */
     async read<T>(
       cube: Cube,
@@ -163,7 +164,7 @@ export function openSums(search: Search) {
         if (owners && unsummed?.names.length === owners.names.length) break;
         const before = known.get(key) ?? [];
         const result = await read(sourceOf(summed, cube, [...new Set([...before, ...days])], unsummed));
-        // Checked after it was read: sums that are still in use now were there.
+        // Checked afterwards: sums that are still in use were so during the read.
         const changed = await changedSince(summed, cube, owners);
         if (changed === 'all') break;
         if (changed?.every((unit) => before.includes(unit))) return result;

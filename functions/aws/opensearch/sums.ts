@@ -37,9 +37,9 @@ import {
 /** Which sums are in use. */
 export interface Summed {
   generation: string;
-  /** All documents with a sequence number up to this are in the sums, */
+  /** The sums have all documents with a sequence number up to this */
   seen: number;
-  /** Whose time is from <= time < through, milliseconds since the epoch. */
+  /** whose time is from <= time < through, milliseconds since the epoch. */
   from: number;
   through: number;
   /** Sequence numbers are those of this index; a copy has others. */

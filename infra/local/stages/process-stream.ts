@@ -72,14 +72,14 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
     },
     locate: (address) => located?.locate(address),
   };
-  // Two batches at once in one thread would both take twice as long, and meanwhile search would have nothing to write.
+  // One batch at a time: two at once would both be ready late, and meanwhile search would have nothing to write.
   const turn = inTurn();
   const pumps = streams.map(({ stream, shardPrefix, positions, maxBytes }) =>
     startPump({
       stream: stores[stream],
       async handler(event) {
         const over = await turn();
-        // While the batch is computed. Hits are not searched.
+        // Starts while the batch is computed. Hits don't go into search.
         if (stream !== 'hits') startWriter();
         const write: SearchStore['write'] = (changes) => {
           over();

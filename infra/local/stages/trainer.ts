@@ -14,7 +14,7 @@ const { folder, settings } = workerData as ThreadData;
 const { search, objects, sums, imports } = openStores(folder, settings.opensearch, 'train');
 const log = openLog(settings.log);
 
-/** A young store changes fast: if pulls have grown by half since the last training, it does not wait. */
+/** A young store changes fast: once pulls have grown by half since the last training, the next one starts early. */
 const growth = 1.5;
 let trainedAt = Number.NEGATIVE_INFINITY;
 let trainedOn = 0;
@@ -26,7 +26,7 @@ await repeat('training', Math.min(everySeconds, 10), log, async () => {
   if (sums?.missing() || imports.pending()() > 0) return;
   const { total } = await search.counts({});
   const age = clock() - trainedAt;
-  // A clock that was set back must not keep training from beginning.
+  // If the clock was set back, training starts: otherwise it would wait until the clock has caught up.
   const due = age < 0 || age >= everySeconds * 1000;
   if (total.pulls === 0 || !(due || total.pulls >= growth * trainedOn)) return;
   trainedAt = clock();

@@ -91,7 +91,7 @@ export function openAlerts(file: string, clock: () => number): Alerts {
     async next(most) {
       return transaction(database, () => {
         const now = clock();
-        // Those that a clock that was ahead has dated: otherwise they would count as recent until then.
+        // Alerts sent while the clock was ahead: otherwise they would count as recent until that time.
         if (late.get(now + aheadMs)) lower.run(now, now + aheadMs);
         for (let row = unsent.get(now - stormMs); row; row = unsent.get(now - stormMs)) {
           const alert = JSON.parse(String(row.doc)) as Alert;

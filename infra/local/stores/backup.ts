@@ -151,7 +151,7 @@ interface Moment {
   end(): void;
 }
 
-/** Not copied as files: those beside SQLite's, those of the lock, and bodies of objects, which the index lists. */
+/** Not copied as files: SQLite's own beside a database, those of the lock, and bodies of objects, which are linked. */
 const bodies = join('objects', 'bodies');
 const linked = join('objects', 'backup-');
 const isLeftOut = (name: string) =>

@@ -36,7 +36,7 @@ const hasUser = `${eventUsers.nameIn('events')} IS NOT NULL`;
 const forgottenAtOnce = 1000;
 
 export interface LocalEvents extends EventStore, Expiring {
-  /** Which of these ids are those of stored events. */
+  /** Returns those of these ids that stored events have. */
   stored(ids: string[]): Set<string>;
   /** The clock that rows expire by, milliseconds since the epoch: it does not follow a jump ahead at once. */
   time(): number;
@@ -44,7 +44,7 @@ export interface LocalEvents extends EventStore, Expiring {
   expireQuarantine(): Promise<void>;
   /** Whether rows of forgotten users, whose names are gone already, are still to be removed. */
   isLeaving(): boolean;
-  /** Removes these. `forget` begins that itself. */
+  /** Removes those rows; `forget` starts this, too. */
   leave(): Promise<void>;
 }
 

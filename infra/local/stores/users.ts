@@ -34,7 +34,7 @@ export const usersIn = (table: string) => ({
   /** The name of a row's user, in SQL; NULL if the row is leaving. `row`: the name of its table. */
   nameIn: (row: string) => `(SELECT name FROM ${table} WHERE number = ${row}.user)`,
 
-  /** Removes the names of users who have no row left: there are none by user in any of these indices. */
+  /** Removes the names of users without a row; `indices`: all in which a row of theirs would be. */
   async dropUnused(database: DatabaseSync, indices: ByWeek[]): Promise<void> {
     const prepare = (sql: string) => database.prepare(sql);
     const rows = indices.map(

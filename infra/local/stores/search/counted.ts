@@ -4,8 +4,8 @@ import type { Doc } from './doc.ts';
 
 export const dayMs = 86_400_000;
 /**
- * How much a change of a repository's image facts adds to its `stamp`. A fact that moves on within the day of the
- * repository's newest pull adds 1: little that is derived from it changes (images-read.ts).
+ * How much a change of a repository's image facts adds to its `stamp`. A fact whose time only moves within the day of
+ * the repository's newest pull adds 1, because few results depend on it (images-read.ts).
  */
 export const stampChange = 2 ** 20;
 export type Prepare = (sql: string) => StatementSync;

@@ -1,5 +1,5 @@
-// Results computed from the images of a repository, kept in memory until what they were computed from changes: the
-// repository's stamp says so (`stampChange` in counted.ts).
+// Results computed from the images of a repository, kept in memory until the repository's stamp shows that its images
+// have changed (`stampChange` in counted.ts).
 import type { RepositoryImages } from '#core/registry/images.ts';
 import { byPush, isDeleted, type UnusedImage, unusedImages } from '#core/registry/unused.ts';
 import { dayMs, stampChange } from './counted.ts';
@@ -11,7 +11,7 @@ export interface Stamped {
 }
 
 interface Unused {
-  /** Exact to the moves of facts within a day, or to changes alone. */
+  /** The whole stamp if `isExact`; otherwise only the changes in it, without the moves of facts within a day. */
   stamp: number;
   isExact: boolean;
   /** The result is the same for any `since` with from < since <= to. */
@@ -25,7 +25,7 @@ interface Unused {
 const kept = 4;
 const changesOf = (stamp: number) => Math.floor(stamp / stampChange);
 
-/** `isPushed`: whether anything was ever pushed there; without, nothing of many images needs to be read. */
+/** `isPushed`: whether anything was ever pushed there; if not, its images need not be read. */
 export function imagesRead(read: (repository: string) => RepositoryImages, isPushed: (repository: string) => boolean) {
   const unused = new Map<string, Unused[]>();
   const deleted = new Map<string, { changes: number; is: boolean }>();
@@ -37,7 +37,7 @@ export function imagesRead(read: (repository: string) => RepositoryImages, isPus
       if (found) return found.rows;
       const images = isPushed(repository) ? read(repository) : undefined;
       const rows = images ? unusedImages(images, since).sort(byPush) : [];
-      // Facts that move within the day of the newest pull change nothing for a question about the time before that day.
+      // Facts that move within the day of the newest pull don't change what was unused before that day.
       const newest = lastPull ? Math.floor(lastPull / dayMs) * dayMs : Number.POSITIVE_INFINITY;
       const isExact = since > newest;
       let [from, to] = [Number.NEGATIVE_INFINITY, isExact ? Number.POSITIVE_INFINITY : newest];

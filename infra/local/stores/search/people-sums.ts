@@ -43,7 +43,7 @@ interface PairChange {
 
 const weekOfDay = (day: number) => weekOf(day * dayMs);
 
-/** Must run before what changes of repositories is stored: it counts their users. */
+/** Must run before the changes of repositories are stored: it counts their users. */
 export function storePeople(prepare: Prepare, counted: Counted[]): void {
   const storeMix = adder(prepare, 'mixes', ['week', 'user', 'repository', 'day', 'class', 'client', 'country']);
   const storeUserDay = adder(prepare, 'user_days', ['week', 'user', 'day', 'registry']);

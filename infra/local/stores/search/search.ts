@@ -103,7 +103,7 @@ export interface LocalSearch extends SearchStore {
   writeRows(rows: WrittenRows): Promise<void>;
   /** Whether documents of forgotten users, which are anonymous already, are still to be removed. */
   isLeaving(): boolean;
-  /** Removes these. `forget` begins that itself. */
+  /** Removes those documents; `forget` starts this, too. */
   leave(): Promise<void>;
 }
 
@@ -678,7 +678,7 @@ export function emptySearch(file: string, total: number, from: string): void {
 const listed = (weeks: number[]) => JSON.stringify(weeks);
 /** SQLite sorts each text before any blob. */
 const afterTexts = new Uint8Array();
-/** Of how many users the pulls are sorted at once: they lie by week. */
+/** How many users' pulls are sorted at once, because rows lie by week and not by user. */
 const usersATime = 1000;
 
 /** How many documents are changed in one transaction, so that others can write in between. */

@@ -14,7 +14,7 @@ const longestDrainMs = 500;
 const { file, descriptor, task } = workerData as WiperData;
 const checkpointer = new Checkpointer(file, descriptor, 5000);
 const { lock } = checkpointer;
-// The log is cut off where a commit of this connection ends that begins it again.
+// When a commit of this connection begins the log again, the rest of the log is cut off.
 lock.exec('PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 0');
 let end = performance.now() + patienceMs;
 let drainMs = 10;
