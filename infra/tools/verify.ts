@@ -13,7 +13,7 @@ export interface VerifyOptions {
   api?: string;
   /** The webhook's token. */
   token: string;
-  /** The reader's token; omitted if there is none (one machine). */
+  /** An owner's token; omitted if this machine's own user reads. */
   reader?: string;
   /** Sent as X-Forwarded-For, if the caller is a trusted proxy: a visitor's address that has a location. */
   address?: string;
@@ -132,7 +132,7 @@ export async function verify({
   async function before() {
     const health = await ask(url, '/v1/health', { headers: people });
     const { status } = (await health.json().catch(() => ({}))) as { status?: string };
-    if (health.status !== 401 && !['ok', 'unhealthy'].includes(status ?? ''))
+    if (health.status !== 401 && !['ok', 'degraded', 'unhealthy'].includes(status ?? ''))
       throw new BadCall(
         `GET ${url}/v1/health is ${health.status} and not a response of Whalewatch: give --url the output Site or Api`,
       );
@@ -356,10 +356,10 @@ async function pointIn(
 const help = `usage: npm run verify -- --url https://SITE --token TOKEN [--api https://API] [--reader TOKEN] [--address VISITOR] [--seconds 180]
        npm run verify -- --stack Whalewatch [--alarms]
 
-Sends a hit and a pull to a deployment and reads them back from every page's calls; then forgets the user that it made up.
---token is the webhook's (or WHALEWATCH_TOKEN), --reader the owner's (or WHALEWATCH_READ_TOKEN). --stack reads addresses and
-tokens of a deployment on AWS by itself. --alarms instead sets off each alarm of the stack, waits for its message, and sets it
-back: everybody whom the alarms notify gets a test message.`;
+Sends hits and pulls to a deployment and reads them back by the calls that the pages make; then forgets the user that it made up.
+--token is the webhook's token (or WHALEWATCH_TOKEN), --reader an owner's (or WHALEWATCH_READ_TOKEN). --stack finds the addresses
+and tokens of a deployment on AWS. --alarms sets off each alarm of the stack instead, waits for its message, and resets it:
+everybody whom the alarms notify gets a test message.`;
 
 if (import.meta.main) await main();
 
