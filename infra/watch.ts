@@ -124,8 +124,8 @@ export class Watch extends Construct {
 
     this.#alarm('ProcessBehind', behind, 300_000, 'Records wait for five minutes: process fails or is too slow', 3);
     this.#alarm('ProcessFails', batchesFailed, 3, 'Batches fail and are retried: a store is down');
-    this.#alarm('RecordsGivenUp', givenUp, 1, 'Records were discarded and are in the failure bucket');
-    this.#alarm('RecordsLost', dropped, 1, 'Records were discarded and could not be put into the failure bucket');
+    this.#alarm('RecordsGivenUp', givenUp, 1, 'Records were given up and are in the failure bucket');
+    this.#alarm('RecordsLost', dropped, 1, 'Records were given up and could not be put into the failure bucket');
     this.#alarm('Quarantine', own('Quarantined'), 20, 'Events that cannot be understood are quarantined');
     this.#alarm('StreamFull', refused, 1, 'The stream refuses records: give it more shards', 2);
     const collectFailures = failures('Collect', collect.handler, collect.registry);

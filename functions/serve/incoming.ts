@@ -35,7 +35,7 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
   registry.registerPath({
     method: 'post',
     path: '/v1/registry-events',
-    summary: "A registry's notifications: Distribution, Harbor or GitLab",
+    summary: "A registry's notifications, in the registry's own form",
     security: [{ webhook: [] }],
     request: {
       body: {

@@ -65,7 +65,7 @@ const login = createRoute({
   },
   responses: {
     302: { description: 'To the issuer.' },
-    404: json(error, 'Nobody signs in here.'),
+    404: json(error, 'This server has no sign-in page.'),
     502: page('The issuer is down.'),
   },
 });
@@ -77,7 +77,7 @@ const callback = createRoute({
     303: { description: 'Signed in: back to the page.' },
     400: page('The sign-in failed.'),
     403: page('Signed in, but without a role here.'),
-    404: json(error, 'Nobody signs in here.'),
+    404: json(error, 'This server has no sign-in page.'),
     502: page('The issuer is down.'),
   },
 });
@@ -108,7 +108,7 @@ export function sessionRoutes(options: SessionOptions): OpenAPIHono {
   const app = router();
 
   app.openapi(login, async (c) => {
-    if (!openId) throw nobodySignsIn();
+    if (!openId) throw noSignIn();
     try {
       const started = await openId.start(redirectUri);
       const kept: Pending & { to?: string } = { ...started.pending, to: c.req.valid('query').to };
@@ -123,7 +123,7 @@ export function sessionRoutes(options: SessionOptions): OpenAPIHono {
   });
 
   app.openapi(callback, async (c) => {
-    if (!openId) throw nobodySignsIn();
+    if (!openId) throw noSignIn();
     try {
       const { to, ...kept } = readPending(getCookie(c, pending));
       deleteCookie(c, pending, cookie);
@@ -180,8 +180,8 @@ export function sessionRoutes(options: SessionOptions): OpenAPIHono {
   }
 }
 
-function nobodySignsIn(): ApiError {
-  return notFound('Nobody signs in here: the setting signIn names an OpenID issuer.');
+function noSignIn(): ApiError {
+  return notFound('This server has no sign-in page: set signIn to an OpenID issuer.');
 }
 
 function readPending(text: string | undefined): Pending & { to?: string } {

@@ -116,7 +116,7 @@ export function newKeptToken(folder: string, flag: 'w' | 'wx' = 'w'): void {
     syncFolder(folder);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST')
-      throw new SettingError(`${file} can't be kept: ${(cause as Error).message}`, { cause });
+      throw new SettingError(`${file} can't be written: ${(cause as Error).message}`, { cause });
   } finally {
     rmSync(draft, { force: true });
   }

@@ -21,8 +21,8 @@ variables or the file:
   WHALEWATCH_NOTIFY_SECRET   The shared secret that alerts are signed with.
 
 also: npm run export, npm run train, npm run tune, npm run pairs -- FOLDER, npm run import -- FILE, npm run replay,
-npm run recount, npm run backup -- DIR, npm run restore -- DIR, npm run ip-update -- FILE
-(each takes --data DIR; export, train, tune and pairs take --opensearch URL)`;
+npm run recount, npm run sums, npm run migrate, npm run token, npm run backup -- DIR, npm run restore -- DIR,
+npm run ip-update -- FILE (--help of each says what it does)`;
 
 /** Reads flags, environment and --config. Throws SettingError; undefined if --help was given. */
 export async function readSettings(

@@ -124,7 +124,7 @@ function answersOf(health: Health, now: number): Answer[] {
             ? `${percent(1 - health.unlocatedShare)} of hits have a location. ${health.unlocatedShare > 0 ? whyNowhere : ''}`
             : 'No hit has come that could have a location. '}
           {ipTable
-            ? `The IP table was made ${ago(ipTable.at, now)}${table ? ': a newer release of Whalewatch brings a newer one' : ''}.`
+            ? `The IP table was made ${ago(ipTable.at, now)}${table ? ': install a newer one (npm run ip-update, or a newer release)' : ''}.`
             : 'The age of the IP table is unknown.'}
         </>
       ),

@@ -100,7 +100,7 @@ function Wanted({ user, known }: { user: string; known: boolean }) {
       {({ items, note }) =>
         items.length === 0 ? (
           <Note title="Nothing to recommend yet.">
-            There is no other image that somebody pulled. As soon as there is one, it shows here.
+            No other repository has been pulled yet. As soon as one is, it shows here.
           </Note>
         ) : (
           <>

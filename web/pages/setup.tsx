@@ -250,8 +250,9 @@ function Setup() {
           <p>
             Put the webhook's token in place of <code>TOKEN</code>. It is a secret and not shown here:{' '}
             <code>npm start</code> prints it and keeps it in the data folder; on AWS it is in Secrets Manager, under the
-            name that <code>cdk deploy</code> prints. A registry that the setting <code>registries</code> names has its
-            own: <code>npm run token -- add --registry NAME</code>. A registry whose log says 401 sends another one.
+            name that <code>npm run deploy</code> prints. A registry that the setting <code>registries</code> names has
+            its own: <code>npm run token -- add --registry NAME</code>. If a registry's log says 401, it sends a wrong
+            token.
           </p>
         </div>
       </section>
@@ -268,9 +269,9 @@ function Setup() {
           <Code label={`The beacon for ${frameworks[page].name}`} text={frameworks[page].text} />
           <Waiting of={arrivals} kind="hits" what="hit" />
           <p>
-            <code>data-domain="shop.example"</code> counts hits for this name instead of the page's host: use it to tell
-            tenants on one host apart, which otherwise are one point on the map (or set <code>points: 'location'</code>
-            ). <code>data-action="checkout"</code> names what was done. To leave out your own hits, open the page once
+            <code>data-domain="shop.example"</code> counts hits for this name instead of the page's host: use it if several
+            tenants share a host, which is only one point on the map otherwise (or set{' '}
+            <code>points: 'location'</code>). <code>data-action="checkout"</code> names what was done. To leave out your own hits, open the page once
             with <code>?whalewatch=off</code>.
           </p>
           <p>
@@ -311,7 +312,7 @@ function Setup() {
         <b aria-hidden="true">5</b>
         <div>
           <h2 id="past">Import the past</h2>
-          <p>Pulls or hits from a file, one a line, as CSV or JSON. The same line twice counts once.</p>
+          <p>Pulls or hits from a file, one a line, as CSV or JSON. Importing a file again changes nothing.</p>
           <Code
             label="A command that imports a file"
             text={`npm run import -- pulls.csv   # time,user,repository,tag,digest`}

@@ -15,18 +15,18 @@ const help = `Imports past pulls, pushes and hits. A second import of the same r
 
 usage: npm run import -- FILE... [--zone ZONE] [--no-wait] [--data DIR]
 
-FILE is one of these; which one, its encoding (UTF-8 or UTF-16) and a delimiter are found in the file:
-  CSV or a JSON object a line, the first line of CSV names the columns:
+FILE is one of these; its format, encoding (UTF-8 or UTF-16) and delimiter are detected:
+  CSV, whose first line names the columns, or one JSON object a line:
     pulls   time,user,repository,tag,digest     also: action (pull or push), userAgent, address
     hits    time,domain,action,address          also: path
-    Other names that exports give these columns (timestamp, username, image, ip, …) are known, too.
+    Columns may have the names that other tools give them (timestamp, username, image, ip, …).
   an access log in the combined format: of nginx or Apache in front of a registry, or of Distribution
   Distribution's log in JSON (log.formatter: json)
   Harbor's audit log: the JSON of GET /api/v2.0/audit-logs, or its columns as CSV
-Times are RFC 3339, such as 2026-11-21T08:00:00Z, a date, or seconds since 1970. --zone says where clocks showed the times that have no zone:
-Europe/Berlin, +02:00; UTC unless given. A pull without a user is anonymous. Other columns are ignored. An address is used for one look-up
-and dropped. A data folder that does not exist is created. Where a server runs on the folder, the command ends when every row is
-counted, or at once with --no-wait; GET /v1/health then says what waits ("importing").`;
+Times are RFC 3339, such as 2026-11-21T08:00:00Z, a date, or seconds since 1970. --zone is the time zone of times that name none, such as
+Europe/Berlin or +02:00; default UTC. A pull without a user is anonymous. Other columns are ignored. An address is used for one look-up
+and dropped. A data folder that does not exist is created. If a server runs on the folder, the command ends when every row is
+counted, or at once with --no-wait; GET /v1/health then says how many records wait ("importing").`;
 
 const shownErrors = 20;
 const lookEveryMs = 100;

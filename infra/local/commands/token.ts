@@ -20,7 +20,7 @@ usage: npm run token -- add|rotate|list --registry NAME [--data DIR]
        npm run token -- revoke --registry NAME --id ID [--data DIR]
 
 Webhook tokens of a registry, which the setting registries names, or "${defaultRegistry}". Two are valid at a time. rotate makes
-the next and, once a registry sends the newer of two, ends the older. Each counts at once; nothing needs a restart.
+a new one; if there are two, it ends the older, provided that the registry sends the newer. Changes need no restart.
 The token that npm start prints belongs to "${defaultRegistry}" and has the id "kept": when it is revoked, a new one is made.`;
 
 /** The id of the token in the data folder. */
@@ -40,7 +40,7 @@ type Values = Partial<Record<'name' | 'role' | 'user' | 'days' | 'registry' | 'i
 
 async function apiToken(credentials: CredentialStore, { name, user, days, ...values }: Values): Promise<string> {
   const role = roles.find((each) => each === values.role && each !== 'public');
-  if (!name) throw new SettingError('--name is missing: must say what the token is for');
+  if (!name) throw new SettingError('--name is missing: give a name that says what the token is for');
   if (!role) throw new SettingError(`--role is "${values.role ?? ''}": must be user, team or owner`);
   if (user !== undefined && role !== 'user')
     throw new SettingError(`--user is "${user}": may be given only with --role user`);
@@ -53,7 +53,7 @@ async function apiToken(credentials: CredentialStore, { name, user, days, ...val
 async function registryToken(store: CredentialStore, folder: string, action: string, { registry, id }: Values) {
   if (!['add', 'rotate', 'list', 'revoke'].includes(action))
     throw new SettingError(`"${action}" is not an action: must be add, rotate, list or revoke`);
-  if (!registry) throw new SettingError('--registry is missing: must be a name in the setting registries, or default');
+  if (!registry) throw new SettingError('--registry is missing: give a name in the setting registries, or default');
   if (action === 'add') return (await addToken(store, registry, clock())).token;
   if (action === 'rotate') return (await rotateToken(store, registry, clock())).token;
   if (action === 'list') {

@@ -17,9 +17,9 @@ const help = `usage: npm run tune -- [FILE] [--data DIR] [--opensearch URL] [--t
        [--by chance|time]
 
 Lets the candidates of training compete on the pulls of the data folder or --opensearch, or on FILE (.csv or .ndjson with
-user, repository, pulls, days, firstPull, lastPull): ALS, item-kNN, EASE and popularity, each with the best settings that are
-found (--trials: settings tried for each). Prints all of them, best NDCG@10 first: on a tenth held out by chance, or with
---by time on the newest tenth by first pull. It changes nothing.`;
+user, repository, pulls, days, firstPull, lastPull): ALS, item-kNN, EASE, a blend of these, and popularity, each with the best
+settings found (--trials: settings tried for each). Prints all of them, best NDCG@10 first: on a tenth held out by chance, or
+with --by time on the newest tenth by first pull. It changes nothing.`;
 
 const flags = {
   opensearch: { type: 'string' },

@@ -302,7 +302,7 @@ export function startPump(options: PumpOptions): Pump {
       });
     });
     if (!kept) return;
-    report(`${shard.shard}: ${records.length} records discarded: ${condition}`);
+    report(`${shard.shard}: ${records.length} records given up: ${condition}`);
     status.discarded += records.length;
     shard.failures = 0;
     await advance(shard, records);

@@ -167,8 +167,8 @@ test("pulls' ids are in the order of their times", async () => {
 
 test('a file without a required column is refused; an unknown column is ignored', async () => {
   const rows: [string, RegExp][] = [
-    ['user,repository', /^line 1: there is no column time$/],
-    ['domain,user', /^line 1: there is no column time$/],
+    ['user,repository', /^line 1 names no column "time": add it$/],
+    ['domain,user', /^line 1 names no column "time": add it$/],
   ];
   for (const [head, message] of rows)
     await assert.rejects(world().run(`${head}\na,b`, 'csv'), { name: 'Unreadable', message });
@@ -280,7 +280,7 @@ bo,2026-05-01T10:00:00Z,x/y
     [4, 5],
   );
   assert.deepEqual((lines[0] as RegistryLine)?.event.user, 'a\nb');
-  await assert.rejects(world().run('one,two\n1,2', 'csv'), /line 1 names no columns/);
+  await assert.rejects(world().run('one,two\n1,2', 'csv'), /line 1 does not name the columns/);
 });
 
 test("a file that can't be read, is empty or is a folder gives one line, and no data folder is made", {

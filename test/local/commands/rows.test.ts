@@ -53,7 +53,7 @@ test('bytes that are not text are refused, with the expected encoding', async ()
     assert.equal(cause.message, 'it is not UTF-8 text: save it as UTF-8, or unpack it first');
     return true;
   });
-  await assert.rejects(read('user;repository\nann;a/b'), /there is no column time/);
+  await assert.rejects(read('user;repository\nann;a/b'), /line 1 names no column "time"/);
 });
 
 const combined = (method: string, path: string, status: number, more = '') =>
