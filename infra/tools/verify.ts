@@ -206,9 +206,9 @@ export async function verify({
     if (reader) {
       const open = await ask(url, `/v1/history?user=${user}`);
       if (open.status === 200) log("    anybody may read a user's history: everyone is team or more");
-      else is("a user's history without the reader's token is 401", open.status === 401, open.status);
+      else is("a user's history without the owner's token is 401", open.status === 401, open.status);
       const refused = await ask(url, `/v1/users?user=${user}`, { method: 'DELETE' });
-      is("forgetting without the reader's token is 401", refused.status === 401, refused.status);
+      is("forgetting without the owner's token is 401", refused.status === 401, refused.status);
     }
     const forgotten = await forget();
     is('the user is forgotten', forgotten.ok, forgotten.status);

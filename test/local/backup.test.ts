@@ -102,7 +102,7 @@ test('a changed or incomplete backup is not restored, and nothing is overwritten
   rmSync(join(to, 'events.db'));
   await assert.rejects(restoreBackup(to, other), /events\.db can't be read/);
   writeFileSync(join(to, 'backup.json'), '{"format":2,"files":{}}');
-  await assert.rejects(restoreBackup(to, other), /has format 2 and this is format 1/);
+  await assert.rejects(restoreBackup(to, other), /has format 2 and this version reads format 1/);
   rmSync(join(to, 'backup.json'));
   await assert.rejects(restoreBackup(to, other), /holds no complete backup/);
   assert.equal(existsSync(other), false);

@@ -69,7 +69,7 @@ test('a card that failed can be loaded again without reloading the page', { skip
 );
 
 for (const path of ['/people', '/people?user=anna', '/repositories', '/repositories?name=elk/kibana'])
-  test(`${path} asks for the reader's token once, says where to find it, and keeps it only in this tab`, { skip }, () =>
+  test(`${path} asks for a token once, says where to find it, and keeps it only in this tab`, { skip }, () =>
     see(path, { mood: 'private' }, async (page) => {
       const field = page.getByLabel('API token');
       const open = page.getByRole('button', { name: 'Use token' });

@@ -30,7 +30,7 @@ export function Note({ title, children }: { title: ComponentChildren; children?:
 
 /** Says what failed in one sentence, and offers what may fix it. */
 export function Failed({ what, error, retry }: { what: string; error: ServiceError; retry: () => void }) {
-  if (error.isPrivate) return <p class="muted">{what}: only for readers with the token.</p>;
+  if (error.isPrivate) return <p class="muted">{what}: not for your role.</p>;
   return (
     <div class="note failed" role="alert">
       <strong>{what} could not be loaded.</strong>

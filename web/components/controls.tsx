@@ -134,7 +134,7 @@ export function Confirmed({
           )}
           {error && (
             <p role="alert">
-              {error.isPrivate ? "This needs the reader's token: sign in, and try again." : error.message}
+              {error.isPrivate ? 'This is not for your role: sign in with another, and try again.' : error.message}
             </p>
           )}
           <div class="choices">

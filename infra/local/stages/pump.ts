@@ -236,7 +236,7 @@ export function startPump(options: PumpOptions): Pump {
       shard.failures++;
       const { failedFrom, reason, whole } = outcome;
       const rest = part.records.slice(failedFrom);
-      report(`${shard.shard}: ${rest.length} of ${part.records.length} records come again: ${reason}`);
+      report(`${shard.shard}: ${rest.length} of ${part.records.length} records are retried: ${reason}`);
       if (failedFrom > 0) {
         status.records += failedFrom;
         await advance(shard, part.records.slice(0, failedFrom));

@@ -137,7 +137,7 @@ function readManifest(folder: string): Manifest {
   }
   if (manifest.format !== format)
     throw new SettingError(
-      `${file} has format ${manifest.format} and this is format ${format}: restore with a newer version`,
+      `${file} has format ${manifest.format} and this version reads format ${format}: restore with a newer one`,
     );
   return manifest;
 }

@@ -148,7 +148,7 @@ export function openStream(folder: string, options: StreamOptions): LocalStream 
 function setUpLog(database: DatabaseSync, { shards = 2, clock }: StreamOptions) {
   const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
   if (version !== 0 && version !== schemaVersion)
-    throw new Error(`it has format ${version} and this is format ${schemaVersion}`);
+    throw new Error(`it has format ${version} and this version reads format ${schemaVersion}`);
   if (version === 0) {
     database.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL');
     transaction(database, () => {

@@ -367,7 +367,7 @@ test('an exception fails the whole batch, which is delivered again unchanged', a
   assert.equal(pump.status().shards[0].failures, 0);
   assert.match(
     world.reports[0],
-    /^shardId-000000000000: 3 of 3 records come again: the handler failed: the store is down$/,
+    /^shardId-000000000000: 3 of 3 records are retried: the handler failed: the store is down$/,
   );
 });
 

@@ -349,7 +349,7 @@ test('a folder that is not a stream gives one clear error', () => {
   const newer = newFolder();
   open(newer).close();
   new DatabaseSync(join(newer, 'stream.db')).exec('PRAGMA user_version = 9');
-  assert.throws(() => open(newer), /format 9 and this is format 1/);
+  assert.throws(() => open(newer), /format 9 and this version reads format 1/);
 });
 
 test('a lost key is reported when the stream is opened', async () => {
