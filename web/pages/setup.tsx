@@ -269,10 +269,10 @@ function Setup() {
           <Code label={`The beacon for ${frameworks[page].name}`} text={frameworks[page].text} />
           <Waiting of={arrivals} kind="hits" what="hit" />
           <p>
-            <code>data-domain="shop.example"</code> counts hits for this name instead of the page's host: use it if several
-            tenants share a host, which is only one point on the map otherwise (or set{' '}
-            <code>points: 'location'</code>). <code>data-action="checkout"</code> names what was done. To leave out your own hits, open the page once
-            with <code>?whalewatch=off</code>.
+            <code>data-domain="shop.example"</code> counts hits for this name instead of the page's host: use it if
+            several tenants share a host, which is only one point on the map otherwise (or set{' '}
+            <code>points: 'location'</code>). <code>data-action="checkout"</code> names what was done. To leave out your
+            own hits, open the page once with <code>?whalewatch=off</code>.
           </p>
           <p>
             A hit from an office or a VPN is counted, but is not on the map: the response then says{' '}

@@ -97,7 +97,10 @@ test('a broken part is named, with what was found, and the made-up user is forgo
 });
 
 test('an error is short, however long the response of a degraded server', { timeout: 60_000 }, async (t) => {
-  const answer = JSON.stringify({ status: 'degraded', items: Array.from({ length: 10_000 }, () => ({ repository: 'a/b' })) });
+  const answer = JSON.stringify({
+    status: 'degraded',
+    items: Array.from({ length: 10_000 }, () => ({ repository: 'a/b' })),
+  });
   const server = createServer(({ method, url }, reply) => {
     const status = url === '/v1/registry-events' ? (++notified === 1 ? 401 : 202) : method === 'POST' ? 202 : 200;
     reply.writeHead(status, { 'access-control-allow-origin': '*' }).end(answer);
