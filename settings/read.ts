@@ -47,6 +47,11 @@ export const flags = localNames
     return { name, flag: kebab(name), type, usage, description };
   });
 
+/** Secrets of the local run: read only from these variables or the file. */
+export const secrets = localNames
+  .filter(([, of]) => of.meta()?.secret)
+  .map(([name, of]) => ({ variable: variableOf(name), description: of.meta()?.description ?? '' }));
+
 /** Settings from flags, by their names without `--`. Throws SettingError. */
 export const flagLayer = (given: Record<string, string | boolean | undefined>): Layer =>
   textLayer(

@@ -157,7 +157,7 @@ export const shared = {
   }),
   trainEvery: number(0.0002, 720).default(24).meta({
     placeholder: 'SECONDS',
-    description: 'Hours between two trainings; the flag is in seconds. On AWS whole hours.',
+    description: 'Time between two trainings, in hours; as a flag or variable, in seconds. On AWS whole hours.',
   }),
   als: object(
     {

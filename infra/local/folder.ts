@@ -100,7 +100,7 @@ export function keptToken(folder: string): string {
   const token = readSecret(file).toString('utf8').trim();
   if (!/^[\x21-\x7e]+$/.test(token) || token.length < tokenCharacters)
     throw new SettingError(
-      `${file} holds ${token.length} characters: the token in it must have at least ${tokenCharacters}. Remove the file to have a new one made, then give that to the registry.`,
+      `${file} holds ${token.length} characters: a token has at least ${tokenCharacters}, printable and without spaces. Remove the file to have a new one made, then give that to the registry.`,
     );
   return token;
 }

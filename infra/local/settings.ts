@@ -4,21 +4,23 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { SettingError } from '#settings/error.ts';
-import { flagLayer, flags, type Layer, resolveLayers, variableLayer } from '#settings/read.ts';
+import { flagLayer, flags, type Layer, resolveLayers, secrets, variableLayer } from '#settings/read.ts';
 import { localDefaults, type ResolvedSettings } from '#settings/schema.ts';
+
+const line = (name: string, description: string) => `  ${name.padEnd(26)} ${description}`;
+const firstSentence = (text: string) => text.split('. ')[0].replace(/\.?$/, '.');
 
 export const help = `Whalewatch on one machine: registry notifications and portal hits in, live map, pull history and recommendations out.
 
 usage: npm start -- [flags]
 
-${flags.map(({ usage, description }) => `  ${usage.padEnd(26)} ${description.split('. ')[0]}`).join('\n')}
+${flags.map(({ usage, description }) => line(usage, firstSentence(description))).join('\n')}
   --config FILE              Read settings from FILE, a whalewatch.config.ts or JSON (docs/settings.md).
   --help                     This text.
 
 Each flag is also an environment variable, such as WHALEWATCH_PORT for --port; flags win. Secrets are read only from
 variables or the file:
-  WHALEWATCH_TOKEN           The webhook's token. Without it one is made, kept in the data folder and printed.
-  WHALEWATCH_NOTIFY_SECRET   The shared secret that alerts are signed with.
+${secrets.map(({ variable, description }) => line(variable, description)).join('\n')}
 
 also: npm run export, npm run train, npm run tune, npm run pairs -- FOLDER, npm run import -- FILE, npm run replay,
 npm run recount, npm run sums, npm run migrate, npm run token, npm run backup -- DIR, npm run restore -- DIR,
