@@ -1,6 +1,6 @@
 // Moves rows of an older version, which have names of users instead of numbers (users.ts), to the tables of today.
 import { existsSync } from 'node:fs';
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { lists, transaction } from './sqlite.ts';
 
 export interface OlderRows {
@@ -13,10 +13,6 @@ export interface OlderRows {
   made?: (table: string, column: string) => string;
 }
 
-/** The smallest value of each column of a key. */
-const least: Record<string, SQLInputValue> = {
-  ...{ rowid: -1, kind: '', id: '', user: '', repository: '', time: -Number.MAX_VALUE },
-};
 /** How many rows are moved in one transaction. */
 const movedAtOnce = 20_000;
 
@@ -60,44 +56,30 @@ export function moveOlder(database: DatabaseSync, older: OlderRows): void {
       for (const { name } of indices.all(table)) database.exec(`DROP INDEX ${name}`);
       database.exec(`ALTER TABLE ${table} RENAME TO older_${table}`);
     }
-    database.exec(`${schema} CREATE TABLE moved (name TEXT PRIMARY KEY, last TEXT)`);
+    database.exec(schema);
   });
   for (const table of tables) while (transaction(database, () => moveSome(database, table, older)));
 }
 
-/** Moves some rows, in the order of the older table's key; returns false once all are. */
-function moveSome(
-  database: DatabaseSync,
-  name: string,
-  { users, tables, made = (_, column) => column }: OlderRows,
-): boolean {
+/**
+ * Moves some rows, in the order of the older table's key; returns false once all are. What they leave free is used by the
+ * next, so that the file hardly grows.
+ */
+function moveSome(database: DatabaseSync, name: string, { users, made = (_, column) => column }: OlderRows): boolean {
   const older = `older_${name}`;
   const sql = sqlOf(database, older);
   if (sql === undefined) return false;
   const key = /WITHOUT ROWID/.test(String(sql)) ? columnsOf(database, older, 'pk > 0 ORDER BY pk') : ['rowid'];
-  const last = database.prepare('SELECT last FROM moved WHERE name = ?').get(name)?.last;
-  const after: SQLInputValue[] = last === undefined ? key.map((column) => least[column]) : JSON.parse(String(last));
-  const some = `FROM ${older} WHERE (${key}) > (${key.map(() => '?')}) ORDER BY ${key} LIMIT ${movedAtOnce}`;
-  const descending = key.map((column) => `${column} DESC`);
-  const end = lists(database.prepare(`SELECT * FROM (SELECT ${key} ${some}) ORDER BY ${descending} LIMIT 1`)).get(
-    ...after,
-  );
-  if (end === undefined) {
-    database.exec(`DROP TABLE ${older}; DELETE FROM moved`);
-    // Its keys have names.
-    if (!tables.some((table) => sqlOf(database, `older_${table}`))) database.exec('DROP TABLE moved');
-    return false;
-  }
-  database.prepare(`INSERT OR IGNORE INTO ${users} (name) SELECT user FROM (SELECT user ${some})`).run(...after);
+  const some = `FROM ${older} ORDER BY ${key} LIMIT ${movedAtOnce}`;
+  database.exec(`INSERT OR IGNORE INTO ${users} (name) SELECT user FROM (SELECT user ${some})`);
   const held = columnsOf(database, older);
   const both = columnsOf(database, name).filter((column) => held.includes(column));
   const values = both.map((column) => (column === 'user' ? 'user_number' : made(name, column)));
-  database
-    .prepare(
-      `INSERT INTO ${name} (${both}) SELECT ${values} FROM (SELECT * ${some})
-       CROSS JOIN (SELECT number AS user_number, name AS user_name FROM ${users}) ON user_name = user`,
-    )
-    .run(...after);
-  database.prepare('INSERT OR REPLACE INTO moved VALUES (?, ?)').run(name, JSON.stringify(end));
-  return true;
+  database.exec(
+    `INSERT INTO ${name} (${both}) SELECT ${values} FROM (SELECT * ${some})
+     CROSS JOIN (SELECT number AS user_number, name AS user_name FROM ${users}) ON user_name = user`,
+  );
+  const moved = database.prepare(`DELETE FROM ${older} WHERE (${key}) IN (SELECT ${key} ${some})`).run().changes;
+  if (moved === 0) database.exec(`DROP TABLE ${older}`);
+  return moved > 0;
 }
