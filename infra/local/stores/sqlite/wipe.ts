@@ -31,12 +31,16 @@ async function run(file: string, task: WiperData['task']): Promise<void> {
  * fails, again at later calls until it succeeds.
  */
 export function wiper(file: string): (removed: boolean) => Promise<void> {
-  let clean = false;
+  // An earlier process may have failed to.
+  let removals = 1;
+  let wiped = 0;
   return async (removed) => {
-    if (removed) clean = false;
+    if (removed) removals++;
+    const through = removals;
     // A database in memory has no file.
-    if (clean || file === ':memory:') return;
+    if (wiped >= through || file === ':memory:') return;
     await wipe(file);
-    clean = true;
+    // Others may have removed something, and failed to wipe it, meanwhile.
+    wiped = Math.max(wiped, through);
   };
 }
