@@ -12,6 +12,7 @@ await runOnce('sums', does, async ({ search, sums }) => {
       ? `documents from before ${new Date(summed.through).toISOString()} summed`
       : 'this search keeps no sums';
   }
+  if (sums.missing()?.filling) return 'search.db is being rebuilt from events: npm start does that, and sums it then';
   if (!sums.missing()) sums.restart();
   const total = sums.missing()?.total ?? 0;
   let shown = clock();

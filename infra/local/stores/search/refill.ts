@@ -29,17 +29,18 @@ export function replaceLostSearch(folder: string): string | undefined {
   const total = lost === undefined ? 0 : countOf(events);
   // Without events to rebuild it from, an unreadable file is kept: opening it reports what is wrong.
   if (total === 0) return;
-  for (const name of filesOf(draft)) rmSync(name, { force: true });
+  for (const name of [draft, ...besides(draft)]) rmSync(name, { force: true });
   // Its facts about images of forgotten users are in no event.
   emptySearch(draft, total, file);
-  for (const name of filesOf(file)) rmSync(name, { force: true });
+  // The draft replaces the file itself: after a crash in between, its facts can still be read.
+  for (const name of besides(file)) rmSync(name, { force: true });
   renameSync(draft, file);
   rmSync(markOf(folder), { force: true });
   syncFolder(dirname(file));
   return lost;
 }
 
-const filesOf = (file: string) => [file, `${file}-wal`, `${file}-shm`, scrubbedOf(file)];
+const besides = (file: string) => [scrubbedOf(file), `${file}-wal`, `${file}-shm`];
 
 function lostBy(folder: string, file: string): string | undefined {
   if (!existsSync(file)) return 'is missing';

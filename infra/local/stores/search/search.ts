@@ -656,20 +656,22 @@ export function emptySearch(file: string, total: number, from: string): void {
   keepSums(database);
   database.prepare('INSERT INTO filling VALUES (0, ?)').run(total);
   if (existsSync(from))
-    try {
-      const lost = new DatabaseSync(from, { readOnly: true, timeout: 10_000 });
-      const put = database.prepare(
-        `INSERT INTO documents (kind, id, version, gone, user, repository, time, action, manifest, tag, digest, class, country, client,
-           apart, uncertain)
-         VALUES ('fact', ?, 0, 0, NULL, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)`,
-      );
-      const facts = lost.prepare(
-        "SELECT id, repository, time, action, manifest, tag, digest, class, apart FROM documents WHERE kind = 'fact'",
-      );
-      facts.setReturnArrays(true);
-      for (const row of facts.iterate() as unknown as Iterable<SQLInputValue[]>) put.run(...row);
-      lost.close();
-    } catch {} // facts that can't be read are lost: an image that only forgotten users used may be listed as unused
+    transaction(database, () => {
+      try {
+        const lost = new DatabaseSync(from, { readOnly: true, timeout: 10_000 });
+        const put = database.prepare(
+          `INSERT INTO documents (kind, id, version, gone, user, repository, time, action, manifest, tag, digest, class, country, client,
+             apart, uncertain)
+           VALUES ('fact', ?, 0, 0, NULL, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)`,
+        );
+        const facts = lost.prepare(
+          "SELECT id, repository, time, action, manifest, tag, digest, class, apart FROM documents WHERE kind = 'fact'",
+        );
+        facts.setReturnArrays(true);
+        for (const row of facts.iterate() as unknown as Iterable<SQLInputValue[]>) put.run(...row);
+        lost.close();
+      } catch {} // facts that can't be read are lost: an image that only forgotten users used may be listed as unused
+    });
   database.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE');
   database.close();
 }

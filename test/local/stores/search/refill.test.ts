@@ -1,6 +1,6 @@
 // A lost search store is rebuilt from events when the server starts.
 import assert from 'node:assert/strict';
-import { closeSync, existsSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { markSearchDamaged, replaceLostSearch } from '#local/stores/search/refil
 import { openStores } from '#local/stores/stores.ts';
 import { storedEvent } from '../../../contracts/samples.ts';
 import { pullOf } from '../../../support/registry-event.ts';
-import { dataFolder, eventually, type Running, startLocal } from '../../../support/run.ts';
+import { dataFolder, eventually, type Running, runScript, startLocal } from '../../../support/run.ts';
 
 const files = (folder: string) => ['search.db', 'search.db-wal', 'search.db-shm'].map((name) => join(folder, name));
 const days = Date.UTC(2026, 9, 1);
@@ -125,6 +125,12 @@ test("what is known of a forgotten user's images is in no event, and comes along
   await search.forget(doc.user);
   await events.put([storedEvent('e2', days, { user: 'Bob' })]);
   markSearchDamaged(folder);
+  // An attempt that fails keeps them.
+  const obstacle = join(folder, 'search.db-scrubbed');
+  rmSync(obstacle, { force: true });
+  mkdirSync(obstacle);
+  assert.throws(() => replaceLostSearch(folder));
+  rmSync(obstacle, { recursive: true });
   assert.equal(replaceLostSearch(folder), 'is damaged');
   const { sums, search: made } = openStores(folder);
   sums?.filled(1, true);
@@ -169,6 +175,7 @@ test('while search is being rebuilt its reads say so, training waits, and after 
   await assert.rejects(search.counts({}), { name: 'NotSummed' });
   assert.equal(sums?.build(), undefined);
   assert.ok(sums?.missing()?.filling, 'the end of summing does not end the rebuild');
+  assert.match((await runScript('local/commands/sums.ts', ['--data', folder])).output, /is being rebuilt from events/);
 });
 
 function writeFileOver(file: string): void {
