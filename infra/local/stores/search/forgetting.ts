@@ -8,11 +8,11 @@ import { weeksOf } from '../sqlite/weeks.ts';
 import type { Change } from './change.ts';
 import { growing, type Prepare, sumNames } from './counted.ts';
 import { docColumns, docOf } from './doc.ts';
-import { documentsByUser, mixWeeks, ofSummedWeeks, ofUser, ofWeeks, pairWeeks, userDayWeeks } from './weeks.ts';
+import { documentsByUser, mixWeeks, ofSummedWeeks, ofWeeks, pairWeeks, userDayWeeks } from './weeks.ts';
 
-const those = "kind IN ('event', 'pull', 'both')";
-/** The documents of a user, by a list of weeks and the user. */
-const ownDocuments = `${ofUser} AND ${those}`;
+/** The documents of a user, by a list of weeks and the user's number. */
+const ownDocuments = `FROM ${documentsByUser.rows} WHERE ${ofWeeks} AND documents.user = ? AND kind IN ('event', 'pull', 'both')`;
+const weeksIn = (prepare: Prepare) => JSON.stringify(weeksOf(prepare, documentsByUser)());
 /** How many documents are removed in one transaction, so that others can write in between. */
 export const removedAtOnce = { directly: 5000, leaving: 1000 };
 
@@ -59,27 +59,10 @@ export function makeAnonymous(prepare: Prepare, user: string): void {
   for (const table of ['user_classes', 'pairs']) run(`DELETE FROM ${table} WHERE user = ?`, user);
 }
 
-/** Removes documents of a user, within a transaction; returns how many. */
-export function removeSome(prepare: Prepare, user: string, changed: Change): number {
-  const own = lists<SQLInputValue[]>(
-    prepare(
-      `SELECT id, ${docColumns} FROM ${documentsByUser.rows} WHERE ${ownDocuments} LIMIT ${removedAtOnce.directly}`,
-    ),
-  );
-  const found = own.all(JSON.stringify(weeksOf(prepare, documentsByUser)()), user);
-  removeAll(prepare, found, changed);
-  return found.length;
-}
-
-/** Removes documents of a number that has lost its name, within a transaction; returns how many. */
-export function removeLeaving(prepare: Prepare, number: number, changed: Change): number {
-  const some = lists<SQLInputValue[]>(
-    prepare(
-      `SELECT id, ${docColumns} FROM ${documentsByUser.rows}
-       WHERE ${ofWeeks} AND documents.user = ? AND ${those} LIMIT ${removedAtOnce.leaving}`,
-    ),
-  );
-  const found = some.all(JSON.stringify(weeksOf(prepare, documentsByUser)()), number);
+/** Removes at most so many documents of a user, named or not, within a transaction; returns how many. */
+export function removeSome(prepare: Prepare, number: number, most: number, changed: Change): number {
+  const some = lists<SQLInputValue[]>(prepare(`SELECT id, ${docColumns} ${ownDocuments} LIMIT ?`));
+  const found = some.all(weeksIn(prepare), number, most);
   removeAll(prepare, found, changed);
   return found.length;
 }
@@ -113,8 +96,5 @@ function removeAll(prepare: Prepare, found: SQLInputValue[][], changed: Change):
 }
 
 /** Whether a user has so many documents that they are made anonymous first. */
-export function hasMany(prepare: Prepare, user: string, many: number): boolean {
-  const weeks = JSON.stringify(weeksOf(prepare, documentsByUser)());
-  const from = `SELECT 1 FROM ${documentsByUser.rows} WHERE ${ownDocuments} LIMIT 1 OFFSET ${many}`;
-  return prepare(from).get(weeks, user) !== undefined;
-}
+export const hasMany = (prepare: Prepare, number: number, many: number): boolean =>
+  prepare(`SELECT 1 ${ownDocuments} LIMIT 1 OFFSET ?`).get(weeksIn(prepare), number, many) !== undefined;

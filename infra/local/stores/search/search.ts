@@ -32,7 +32,7 @@ import { wiper } from '../sqlite/wipe.ts';
 import type { Change } from './change.ts';
 import { dayMs } from './counted.ts';
 import { type Doc, docColumns, docOf, documentUsers, hasNamedUser, namedUser } from './doc.ts';
-import { hasMany, makeAnonymous, removedAtOnce, removeLeaving, removeSome } from './forgetting.ts';
+import { hasMany, makeAnonymous, removedAtOnce, removeSome } from './forgetting.ts';
 import { imagesRead, type Stamped } from './images-read.ts';
 import { columns, isPullEvent, joined, partsOf, userColumn } from './joined.ts';
 import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
@@ -218,9 +218,11 @@ export function openSearch(
       changed.replace(String(kind), String(id), undefined, docOfRow(named));
       return;
     }
-    const docOfNumbered = (row: Cell[]) => docOfRow(row.with(userColumn, users.nameOf(Number(row[userColumn])) ?? ''));
+    const userOf = (row: Cell[]) => users.nameOf(Number(row[userColumn]));
+    const docOfNumbered = (row: Cell[]) => docOfRow(row.with(userColumn, userOf(row) ?? ''));
     const before = byKind(held.all(id) as unknown as Cell[][]);
-    const parts = byKind([...before.values()].flatMap(partsOf));
+    // Those of a forgotten user are leaving, whatever their version.
+    const parts = byKind([...before.values()].filter((row) => userOf(row) !== undefined).flatMap(partsOf));
     for (const part of partsOf(values))
       if (Number(parts.get(part[0])?.[2] ?? 0) <= Number(part[2])) parts.set(part[0], part);
     const after = byKind(joined([parts.get('event'), parts.get('pull')].filter((part) => part !== undefined)));
@@ -598,27 +600,23 @@ export function openSearch(
     // In parts, so that other writers of this file wait for at most one part.
     async forget(user) {
       const some = () => {
-        const documents = removeSome(prepare, user, sums.begin());
         const number = users.numberOf(user);
-        if (documents >= removedAtOnce.directly || number === undefined) return documents;
-        users.remove(number);
-        // And the row of its name.
-        return documents + 1;
+        return number === undefined ? 0 : removePart(number, removedAtOnce.directly);
       };
       // Taking the lock once: each time, a batch may come first.
-      const { lists, isLarge, documents } = transaction(database, () => {
+      const [lists, documents] = transaction(database, () => {
         const lists = Number(removeRecommendations.run(user).changes) + Number(removeShown.run(user).changes);
-        const isLarge = !sums.missing() && hasMany(prepare, user, manyDocuments);
-        if (!isLarge) return { lists, isLarge, documents: some() };
+        const number = users.numberOf(user);
+        if (number === undefined || sums.missing() || !hasMany(prepare, number, manyDocuments)) return [lists, some()];
         makeAnonymous(prepare, user);
-        users.forget(users.numberOf(user)!);
-        return { lists, isLarge, documents: 1 };
+        users.forget(number);
+        return [lists, 1];
       });
       let rows = lists + documents;
       if (documents >= removedAtOnce.directly) rows += await inParts(removedAtOnce.directly, some);
       await wiped(rows > 0);
-      // What is left after a failure, the next start removes.
-      if (isLarge) setImmediate(() => leave().catch(() => {}));
+      // What is left after a failure, the next forgetting or start removes.
+      if (users.leaving() !== undefined) setImmediate(() => leave().catch(() => {}));
     },
     isLeaving: () => users.leaving() !== undefined,
     leave,
@@ -628,13 +626,17 @@ export function openSearch(
     let rows = 0;
     for (let number = users.leaving(); number !== undefined; number = users.leaving()) {
       const own = number;
-      rows += await inParts(removedAtOnce.leaving, () => {
-        const documents = removeLeaving(prepare, own, sums.begin());
-        if (documents < removedAtOnce.leaving) users.remove(own);
-        return documents;
-      });
+      rows += await inParts(removedAtOnce.leaving, () => removePart(own, removedAtOnce.leaving));
     }
     await wiped(rows > 0);
+  }
+
+  /** Removes at most so many documents of a user, and with the last of them the number; returns how many rows. */
+  function removePart(number: number, most: number): number {
+    const documents = removeSome(prepare, number, most, sums.begin());
+    if (documents === most) return documents;
+    users.remove(number);
+    return documents + 1;
   }
 
   /** Repeats work that removes at most so many rows; returns how many were removed. */

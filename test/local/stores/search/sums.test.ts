@@ -273,13 +273,13 @@ test('a user with many documents is anonymous at once, and the documents leave i
   assert.deepEqual(sumsIn(file), kept);
 });
 
-test('documents that were still leaving when the server was killed leave after its next start', async () => {
-  const [file, killed] = [fresh(), fresh()];
+test('documents that were still leaving when the server was killed leave after its next start or forgetting', async () => {
+  const [file, killed, forgetting] = [fresh(), fresh(), fresh()];
   const search = openSearch(file);
   await search.write([...pullsOfZoe(2500), { kind: 'pull', id: 'bob', version: 1, doc: pull('bob', start) }]);
   await search.forget(zoe);
   // What the files are at this moment is what a kill leaves.
-  for (const end of ['', '-wal']) cpSync(file + end, killed + end);
+  for (const end of ['', '-wal']) for (const copy of [killed, forgetting]) cpSync(file + end, copy + end);
   assert.deepEqual(naming(killed, zoe), []);
   assert.ok(openSearch(killed).isLeaving());
   assert.ok(documentsIn(killed) > 2000, 'most are still there');
@@ -294,6 +294,14 @@ test('documents that were still leaving when the server was killed leave after i
     async () => documentsIn(killed),
     (rows) => rows === 1,
   );
+  const next = openSearch(forgetting);
+  await next.forget('nobody');
+  await eventually(
+    20,
+    async () => next.isLeaving(),
+    (is) => !is,
+  );
+  assert.equal(documentsIn(forgetting), 1);
 });
 
 const zoe = 'zoe-of-the-tests';
@@ -319,22 +327,24 @@ test('documents that come while those of the forgotten user leave stay, and thei
   const file = fresh();
   const search = openSearch(file);
   const all = pullsOfZoe(2500);
-  // An event and its pull are one row.
-  await search.write([eventOfZoe(0), all[0], ...all.slice(1)]);
+  // An event and its pull are one row. The last leave last.
+  await search.write([...all.slice(0, -1), eventOfZoe(2499), all[2499]]);
   await search.forget(zoe);
   const again: SearchChange[] = [
-    { ...all[1], version: 2 } as SearchChange,
-    { ...eventOfZoe(0), version: 2 } as SearchChange,
+    { ...all[2498], version: 2 } as SearchChange,
+    { ...eventOfZoe(2499), version: 2 } as SearchChange,
+    // Versions begin again once the user is forgotten.
+    { ...all[2497], version: 0 } as SearchChange,
     { kind: 'pull', id: 'new', version: 1, doc: pull('new', start, { user: zoe, repository: 'app' }) },
   ];
   await search.write(again);
   const ofZoe = async () => (await search.counts({ user: zoe })).total;
-  assert.deepEqual(await ofZoe(), { pulls: 2, raw: 1, pushes: 0, rawPushes: 0 });
+  assert.deepEqual(await ofZoe(), { pulls: 3, raw: 1, pushes: 0, rawPushes: 0 });
   await search.leave();
-  assert.deepEqual(await ofZoe(), { pulls: 2, raw: 1, pushes: 0, rawPushes: 0 });
+  assert.deepEqual(await ofZoe(), { pulls: 3, raw: 1, pushes: 0, rawPushes: 0 });
   assert.deepEqual((await search.counts({})).total, await ofZoe(), 'nothing else is left, of no row that was two');
   const [{ user, pulls }] = await search.pullers({ repository: 'app', from: 0, limit: 9 });
-  assert.deepEqual({ user, pulls }, { user: zoe, pulls: 2 });
+  assert.deepEqual({ user, pulls }, { user: zoe, pulls: 3 });
   const kept = sumsIn(file);
   await summedAnew(file);
   assert.deepEqual(sumsIn(file), kept);
