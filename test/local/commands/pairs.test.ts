@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { latestKey } from '#core/recommender/model-list.ts';
 import { openObjects } from '#local/stores/objects.ts';
+import { openSearch } from '#local/stores/search/search.ts';
+import { readPairs } from '#train/pairs.ts';
+import { pull, start } from '../../contracts/samples.ts';
 import { dataFolder, runScript } from '../../support/run.ts';
 
 test("tune and pairs say in one line why they can't run, and fail", { timeout: 120_000 }, async (t) => {
@@ -60,4 +63,26 @@ test('pairs distinguishes a model whose file is missing from no model', { timeou
   const lost = await runScript('local/commands/pairs.ts', [out, '--data', folder]);
   assert.equal(lost.code, 1, lost.output);
   assert.match(lost.output, /^0 pairs\nmodels\/lost\/model\.bin of the model in service is missing: [^\n]*\n$/);
+});
+
+test('all pairs are in both files, also when they are written in parts', { timeout: 60_000 }, async (t) => {
+  const folder = dataFolder(t);
+  writeFileSync(join(folder, 'events.db'), '');
+  const search = openSearch(join(folder, 'search.db'));
+  const name = (n: number) => String(n).padStart(5, '0');
+  await search.write(
+    Array.from({ length: 15_000 }, (_, n) => ({
+      ...{ kind: 'pull', id: `p${n}`, version: 1 },
+      doc: pull(`p${n}`, start, { user: `user-${name(n)}`, repository: 'team/app' }),
+    })),
+  );
+  const out = join(folder, 'out');
+  const { code, output } = await runScript('local/commands/pairs.ts', [out, '--data', folder]);
+  assert.equal(code, 0, output);
+  assert.match(output, /^15000 pairs\n/);
+  for (const format of ['csv', 'ndjson'] as const)
+    assert.deepEqual(
+      readPairs(readFileSync(join(out, `pairs.${format}`), 'utf8'), format).map(({ user }) => user),
+      Array.from({ length: 15_000 }, (_, n) => `user-${name(n)}`),
+    );
 });
