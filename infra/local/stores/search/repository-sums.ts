@@ -1,6 +1,5 @@
 // The sums of repositories and registries: sums, repository_days, image_facts, repositories.
 import { partsOf } from '#core/registry/name.ts';
-import { halfLifeDays } from '#core/stores.ts';
 import { lists } from '../sqlite/sqlite.ts';
 import { firstFound, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import {
@@ -18,6 +17,7 @@ import {
   zeros,
 } from './counted.ts';
 import type { Doc } from './doc.ts';
+import { trendOf } from './trend.ts';
 import { documentsByRepository, ofWeeks } from './weeks.ts';
 
 const sumFields = ['class', 'client', 'country', 'tag'];
@@ -122,7 +122,7 @@ export function storeFacts(prepare: Prepare, repository: string, own: Repository
   const add = prepare('INSERT INTO image_facts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
   const move = prepare(`UPDATE image_facts SET last = ? WHERE ${sameFact}`);
   const day = (time: number) => Math.floor(time / dayMs);
-  const newest = heldLastPull(prepare, repository);
+  const [, newest] = heldRepository(prepare, repository);
   const weeks = () => JSON.stringify(weeksOf(prepare, documentsByRepository)());
   let moved = false;
   for (const { key, last, came, less } of own.facts.values()) {
@@ -158,13 +158,16 @@ export function storeFacts(prepare: Prepare, repository: string, own: Repository
 }
 
 /** As it is in `repositories`. */
-const heldLastPull = (prepare: Prepare, repository: string): number | undefined =>
-  lists<[number]>(prepare('SELECT lastPull FROM repositories WHERE repository = ?')).get(repository)?.[0];
+const heldRepository = (prepare: Prepare, repository: string): [pulls: number, lastPull: number] =>
+  lists<[number, number]>(prepare('SELECT pulls, lastPull FROM repositories WHERE repository = ?')).get(repository) ?? [
+    0, 0,
+  ];
 
 export function storeRepository(prepare: Prepare, repository: string, own: RepositoryChange): void {
   const { pulls, raw, manifests, pulledBy } = own;
   const stamp = own.less ? stampChange : own.stamp;
-  let last = Math.max(own.last, heldLastPull(prepare, repository) ?? 0);
+  const [before, heldLast] = heldRepository(prepare, repository);
+  let last = Math.max(own.last, heldLast);
   if (own.less) last = lastPull(prepare, repository, last);
   const { registry, repository: name } = partsOf(repository);
   prepare(
@@ -181,7 +184,7 @@ export function storeRepository(prepare: Prepare, repository: string, own: Repos
       manifests,
       pulledBy,
       last,
-      trendOf(prepare, repository),
+      trendOf(prepare, repository, before, own),
       stamp,
     ],
   );
@@ -197,24 +200,4 @@ function lastPull(prepare: Prepare, repository: string, to: number): number {
   );
   const weeks = weeksOf(prepare, documentsByRepository)(undefined, to).reverse();
   return firstFound(weeks, newest, repository)?.[0] ?? 0;
-}
-
-const nothing = -1e300;
-/** An older pull weighs less than 10^-12 of a pull on the newest day. */
-const weighedHalfLives = 40;
-
-/**
- * The base-2 logarithm of the pulls' weights as of day 0. All weights halve at the same rate, so the order is the same
- * on every day.
- */
-function trendOf(prepare: Prepare, repository: string): number {
-  const newest = lists<[number]>(
-    prepare('SELECT day FROM repository_days WHERE repository = ? AND pulls > 0 ORDER BY day DESC LIMIT 1'),
-  ).get(repository)?.[0];
-  if (newest === undefined) return nothing;
-  const rows = lists<[day: number, pulls: number]>(
-    prepare('SELECT day, pulls FROM repository_days WHERE repository = ? AND day > ? AND pulls > 0 ORDER BY day DESC'),
-  ).all(repository, newest - weighedHalfLives * halfLifeDays);
-  const weight = rows.reduce((sum, [day, pulls]) => sum + pulls * 2 ** ((day - newest) / halfLifeDays), 0);
-  return Math.log2(weight) + newest / halfLifeDays;
 }

@@ -12,6 +12,7 @@
 //   user_classes     pulls of a named user by registry and class
 //   users            what people's pages list, by registry and in all ('')
 //   repositories     what repositories' pages list; `stamp` grows with what is known of its images
+//   recent_pulls     a repository's pulls of its newest days (trend.ts)
 //   image_facts      the newest of the events that say the same of an image
 //
 // Reading the catalogue costs as much as there are repositories. It counts days with pulls of `taughtClasses`:
@@ -26,6 +27,7 @@ import { NotSummed } from '#core/stores.ts';
 import { transaction } from '../sqlite/sqlite.ts';
 import { type Change, change, type Summing } from './change.ts';
 import { docColumns, docOf } from './doc.ts';
+import { recentPulls } from './trend.ts';
 
 const numbers = 'pulls INTEGER, uncertain INTEGER, raw INTEGER, pushes INTEGER, rawPushes INTEGER';
 const tables = `
@@ -66,7 +68,7 @@ const fillingTable = 'CREATE TABLE IF NOT EXISTS filling (done INTEGER, total IN
 /** All but `summing`. */
 export const sumTables = [
   ...['sums', 'repository_days', 'mixes', 'user_days', 'pairs', 'pair_weeks', 'user_classes', 'users', 'repositories'],
-  ...['image_facts', 'popularity', 'newest_days'],
+  ...['image_facts', 'popularity', 'newest_days', 'recent_pulls'],
 ];
 
 /** How many documents are summed in one step. */
@@ -157,7 +159,7 @@ export function keepSums(database: DatabaseSync): Sums {
         });
     },
   };
-  database.exec(fillingTable);
+  database.exec(`${fillingTable}; ${recentPulls}`);
   const left = missing();
   if (left && left.total - left.done < atOnce) while (sums.build());
   return sums;

@@ -56,8 +56,8 @@ const names = {
   tag: fc.constantFrom(undefined, '1', '2'),
   digest: fc.constantFrom(undefined, 'sha256:1', 'sha256:2'),
 };
-/** Of two weeks. */
-const days = fc.constantFrom(0, 1, 6, 9);
+/** Of two weeks, and one that the trend of the first no longer reaches. */
+const days = fc.constantFrom(0, 1, 6, 9, 125);
 const time = fc.record({ days, ms: fc.constantFrom(0, 0.5, 1000, 3_600_000) });
 const doc = fc.record({ ...names, time, uncertain: fc.constantFrom(undefined, true) });
 const event = fc.record({
@@ -126,6 +126,24 @@ test('kept sums equal scanned sums, whatever is written, removed, forgotten or e
     }),
     { seed: 19, numRuns: 30, endOnFailure: true },
   );
+});
+
+test('the trend of pulls that an older version has counted is scanned again', async () => {
+  const file = fresh();
+  const store = openSearch(file);
+  const write = (id: string, time: number) => store.write([{ kind: 'pull', id, version: 0, doc: pull(id, time) }]);
+  await write('1', start);
+  const database = new DatabaseSync(file);
+  const older = database.prepare('SELECT * FROM recent_pulls').get()!;
+  await write('2', start);
+  database
+    .prepare('UPDATE recent_pulls SET total = ?, newest = ?, days = ?')
+    .run(older.total, older.newest, older.days);
+  database.close();
+  await write('3', start + day);
+  const kept = sumsIn(file);
+  await summedAnew(file);
+  assert.deepEqual(kept, sumsIn(file));
 });
 
 test('an event and the pull that it opens are one row as long as they say the same', async () => {
