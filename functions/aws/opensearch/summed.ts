@@ -50,7 +50,8 @@ export const live: Source = {
   changed: new Set(),
 };
 
-const keyOf = ({ field, names }: Owners) => JSON.stringify([field, ...names]);
+/** What is remembered of sums is that of one generation: a read may end after the next one was found. */
+const keyOf = ({ generation }: Summed, of: Cube | Owners) => JSON.stringify([generation, of]);
 const countedNames = Object.keys(countedOf) as (keyof Counts)[];
 const isOfDays = (cube: Cube): cube is 'day' | 'ownDay' => cube === 'day' || cube === 'ownDay';
 const ownedBy = ({ field, names }: Owners): Query => ({ terms: { [field]: names } });
@@ -90,8 +91,6 @@ export function openSums(search: Search) {
       // There may be another one, copied from an older index.
       ...{ size: 10, track_total_hits: false, query: term('kind', 'summed') },
     });
-    known.clear();
-    owning.clear();
     return found.hits.hits.find(({ _index, _source }) => _index === _source.index && isReadable(_source))?._source;
   };
 
@@ -126,8 +125,9 @@ export function openSums(search: Search) {
   };
 
   /** The owners without sums; they have few documents. */
-  const unsummedOf = async ({ generation }: Summed, owners: Owners): Promise<Owners> => {
-    const key = keyOf(owners);
+  const unsummedOf = async (summed: Summed, owners: Owners): Promise<Owners> => {
+    const { generation } = summed;
+    const key = keyOf(summed, owners);
     const before = owning.get(key);
     if (before) return before;
     const isSum: Query = { terms: { sum: countedNames.map((counted) => sumName(generation, 'ownDay', counted)) } };
@@ -135,8 +135,8 @@ export function openSums(search: Search) {
       ...{ size: 0, track_total_hits: false, query: allOf(isSum, ownedBy(owners)) },
       aggs: { rows: { terms: { field: owners.field, size: owners.names.length } } },
     });
-    const summed = new Set(aggregations.rows.buckets.map(({ key }) => key));
-    const unsummed = { ...owners, names: owners.names.filter((name) => !summed.has(name)) };
+    const found = new Set(aggregations.rows.buckets.map(({ key }) => key));
+    const unsummed = { ...owners, names: owners.names.filter((name) => !found.has(name)) };
     if (owning.size >= mostOwners) owning.clear();
     owning.set(key, unsummed);
     return unsummed;
@@ -152,7 +152,6 @@ export function openSums(search: Search) {
       read: (source: Source) => Promise<T>,
       { days = [], owners }: { days?: number[]; owners?: Owners } = {},
     ): Promise<T> {
-      const key = owners ? keyOf(owners) : cube;
       for (let tries = 0; tries < triesOfSums; tries++) {
         state ??= await load().catch((cause) => {
           if (cause instanceof OpenSearchError && cause.type === 'index_not_found_exception') return undefined;
@@ -162,6 +161,7 @@ export function openSums(search: Search) {
         if (!summed) break;
         const unsummed = owners && (await unsummedOf(summed, owners));
         if (owners && unsummed?.names.length === owners.names.length) break;
+        const key = keyOf(summed, owners ?? cube);
         const before = known.get(key) ?? [];
         const result = await read(sourceOf(summed, cube, [...new Set([...before, ...days])], unsummed));
         // Checked afterwards: sums that are still in use were so during the read.

@@ -252,6 +252,49 @@ async function summed() {
     assert.equal(pulls, 10);
   });
 
+  test('what a read learns of sums that are replaced meanwhile is not used for the next', async () => {
+    const searched: string[] = [];
+    let hold: { reached: () => void; released: Promise<void> } | undefined;
+    const options = { endpoint, prefix: 'replaced', manyDocuments: 20 };
+    const store = openSearch({
+      ...options,
+      sign: async (url, { headers = {}, body }) => {
+        if (url.pathname.endsWith('_search')) searched.push(String(body));
+        const held = String(body).includes(' ownDay pulls"') ? hold : undefined;
+        held?.reached();
+        await held?.released;
+        return headers;
+      },
+    });
+    const counted = async () => (await store.counts({ repository: 'app', interval: 'month' })).total.pulls;
+    await store.write(
+      Array.from({ length: 40 }, (_, id) => ({
+        ...{ kind: 'pull', id: `${id}`, version: 1 },
+        doc: pull(`${id}`, start - id * day, { repository: 'app' }),
+      })),
+    );
+    await store.sumUp(start);
+    const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    hold = { reached: reached.resolve, released: released.promise };
+    const first = counted();
+    await reached.promise;
+    hold = undefined;
+    await openSearch(options).sumUp(start - day);
+    type Generations = { aggregations: { all: { buckets: object[] } } };
+    const generations = { query: { term: { kind: 'sum' } }, aggs: { all: { terms: { field: 'generation' } } } };
+    for (let tries = 0; tries < 100; tries++) {
+      await call('POST', '/replaced-documents/_refresh');
+      const found = await call<Generations>('POST', '/replaced-documents/_search', generations);
+      if (found.aggregations.all.buckets.length === 1) break;
+    }
+    assert.equal((await store.users({ sort: 'pulls', limit: 1, now: start }))[0].pulls, 40);
+    released.resolve();
+    assert.equal(await first, 40);
+    searched.length = 0;
+    assert.equal(await counted(), 40);
+    assert.ok(searched.some((body) => body.includes(' ownDay pulls"') && body.includes('date_histogram')));
+  });
+
   test('unused images come from sums; of a repository with something new, they are computed once', async () => {
     const searched: string[] = [];
     const store = openSearch({
