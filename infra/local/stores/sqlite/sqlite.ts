@@ -32,7 +32,10 @@ export function openDatabase(
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
     database.exec(`PRAGMA cache_size = -${1024 * cacheMiB}`);
     database.exec(`PRAGMA wal_autocheckpoint = ${isScrubbed ? 0 : checkpointBytes / 4096}`);
-    if (isScrubbed && file !== ':memory:') scrubbed.set(database, file);
+    if (isScrubbed && file !== ':memory:') {
+      const changes = lists<[number]>(database.prepare('SELECT total_changes()'));
+      scrubbed.set(database, { file, changes: () => changes.get()![0] });
+    }
     before?.(database);
     database.exec(schema);
     for (const [table, columns] of Object.entries(added)) addColumns(database, table, columns);
@@ -51,14 +54,20 @@ export const batchCacheMiB = 32;
 export const readCacheMiB = 16;
 /** A page that changes with each batch is copied back into the file only once per this much log. */
 const checkpointBytes = 64 * 1024 * 1024;
+/** The same while batches are large, as in an import: each changes many of the pages that the one before changed. */
+const largeBatches = { rows: 5000, checkpointBytes: 4 * checkpointBytes };
 
-/** The files of databases with our own checkpoints. */
-const scrubbed = new WeakMap<DatabaseSync, string>();
+/** Databases with our own checkpoints: their file, and how many rows the connection has changed. */
+const scrubbed = new WeakMap<DatabaseSync, { file: string; changes: () => number }>();
 
-/** Copies a log that has become long into the file, unless others write or read: then a later commit does it. */
-function afterCommit(file: string): void {
+/**
+ * Copies a log that has become long into the file, unless others write or read: then a later commit does it. `rows`: how
+ * many were changed.
+ */
+function afterCommit(file: string, rows: number): void {
+  const most = rows < largeBatches.rows ? checkpointBytes : largeBatches.checkpointBytes;
   try {
-    if (isLongerThan(file, checkpointBytes)) checkpoint(file, 1000);
+    if (isLongerThan(file, most)) checkpoint(file, 1000);
   } catch {} // What was committed is stored. A disk that fails or is full is reported by the next write.
 }
 
@@ -81,12 +90,13 @@ function addColumns(database: DatabaseSync, table: string, columns: Record<strin
 
 /** Runs work in one write transaction: everything is stored, or nothing. */
 export function transaction<T>(database: DatabaseSync, work: () => T): T {
-  const file = scrubbed.get(database);
-  if (file !== undefined) giveWay(database);
+  const own = scrubbed.get(database);
+  if (own === undefined) return committed(database, work);
+  giveWay(database);
   const began = performance.now();
+  const before = own.changes();
   const result = committed(database, work);
-  if (file === undefined) return result;
-  afterCommit(file);
+  afterCommit(own.file, own.changes() - before);
   const writing = writers.get(database) ?? { since: began, held: 0 };
   writers.set(database, { ...writing, held: writing.held + performance.now() - began });
   return result;

@@ -53,6 +53,19 @@ test('a checkpoint of a long log comes by itself and leaves nothing between cell
   assert.equal(unscrubbed(file), 0);
 });
 
+test('a log of large batches becomes longer, and is copied after the next small one', () => {
+  const file = join(folder, 'batches.db');
+  const database = open(file);
+  const random = seeded(5);
+  for (let batch = 0; batch < 12; batch++) churn(database, random, 6000);
+  const copied = statSync(file).size;
+  assert.ok(statSync(`${file}-wal`).size > 128 * 2 ** 20, 'the log has several batches');
+  churn(database, random, 1);
+  assert.ok(statSync(file).size > copied, 'it was copied');
+  assert.equal(unscrubbed(file), 0);
+  database.close();
+});
+
 test('a large file that SQLite wrote itself is scrubbed in slices, or whole by wipe and scrub', async () => {
   const file = join(folder, 'large.db');
   const random = seeded(2);
