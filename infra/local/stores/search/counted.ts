@@ -5,7 +5,7 @@ import type { Doc } from './doc.ts';
 export const dayMs = 86_400_000;
 /**
  * How much a change of a repository's image facts adds to its `stamp`. A fact whose time only moves within the day of
- * the repository's newest pull adds 1, because few results depend on it (images-read.ts).
+ * the repository's newest pull adds 1, because few results depend on it (unused-read.ts).
  */
 export const stampChange = 2 ** 20;
 export type Prepare = (sql: string) => StatementSync;

@@ -7,7 +7,6 @@ import { type ManifestInfo, manifestsIn, platformsOf, type RepositoryImages, tol
 import { keyMark, prefixOf, registryOf } from '#core/registry/name.ts';
 import { type ImageChange, type ImagePulls, usingClasses } from '#core/registry/outdated.ts';
 import { withOthers } from '#core/registry/pullers.ts';
-import { oldestOf } from '#core/registry/unused.ts';
 import {
   type CatalogueRow,
   type Counts,
@@ -26,18 +25,19 @@ import {
   type UserRow,
 } from '#core/stores.ts';
 import { moveOlder, type OlderRows } from '../sqlite/older.ts';
-import { batchCacheMiB, groupCommit, openDatabase, pauseMs, transaction } from '../sqlite/sqlite.ts';
+import { batchCacheMiB, groupCommit, lists, openDatabase, pauseMs, transaction } from '../sqlite/sqlite.ts';
 import { weekIn, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import { wiper } from '../sqlite/wipe.ts';
 import type { Change } from './change.ts';
 import { dayMs } from './counted.ts';
 import { type Doc, docColumns, docOf, documentUsers, hasNamedUser, namedUser } from './doc.ts';
 import { hasMany, makeAnonymous, removedAtOnce, removeSome } from './forgetting.ts';
-import { imagesRead, type Stamped } from './images-read.ts';
+import { deletedRead, type Stamped } from './images-read.ts';
 import { columns, isPullEvent, joined, partsOf, userColumn } from './joined.ts';
 import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
 import { eachOfField } from './repository-sums.ts';
 import { keepSums, type Sums } from './sums.ts';
+import { unusedRead } from './unused-read.ts';
 import {
   documentIndices,
   documentsByRepository,
@@ -124,7 +124,7 @@ export function rowsOf(changes: SearchChange[]): WrittenRows {
 export function openSearch(
   file: string,
   cacheMiB = batchCacheMiB,
-  { manyDocuments = 1000 }: { manyDocuments?: number } = {},
+  { manyDocuments = 1000, unusedKept = 12_000 }: { manyDocuments?: number; unusedKept?: number } = {},
 ): LocalSearch {
   const database = openDatabase(file, schema, { cacheMiB, isScrubbed: true, before: moveOlderDocuments });
   const sums = keepSums(database);
@@ -182,7 +182,21 @@ export function openSearch(
     return { repository, facts, manifests };
   }
   const isPushed = database.prepare("SELECT 1 FROM image_facts WHERE repository = ? AND action = 'push' LIMIT 1");
-  const derived = imagesRead(imagesOf, (repository) => isPushed.get(repository) !== undefined);
+  const stampedOf = lists<[string, number, number]>(
+    database.prepare(
+      'SELECT repository, stamp, lastPull FROM repositories WHERE manifests > 0 AND registry = ifnull(?, registry)',
+    ),
+  );
+  const isDeleted = deletedRead(imagesOf);
+  const unused = unusedRead(
+    {
+      repositories: (registry) =>
+        stampedOf.all(registry ?? null).map(([repository, stamp, lastPull]) => ({ repository, stamp, lastPull })),
+      read: imagesOf,
+      isPushed: (repository) => isPushed.get(repository) !== undefined,
+    },
+    unusedKept,
+  );
 
   function deleted(): string[] {
     // Checking the newest fact of each repository leaves only a few repositories to read completely.
@@ -194,7 +208,7 @@ export function openSearch(
        WHERE ${last("e.action = 'push'")} <= d.at AND ${last("e.action = 'pull'")} <= d.at + ${clockSlackMs}
        ORDER BY repository`,
     );
-    return quiet.filter(derived.isDeleted).map(({ repository }) => repository);
+    return quiet.filter(isDeleted).map(({ repository }) => repository);
   }
 
   const held = database.prepare(
@@ -476,16 +490,9 @@ export function openSearch(
       // Fetched as part of something whose references are unknown.
       return withOthers(pulled, read(`${raw} AND apart IS NOT 1 AND digest = ?`, digest), limit);
     },
-    async unused({ since, registry, limit }) {
+    async unused(query) {
       sums.whole();
-      const pushed = rows<Stamped>(
-        `SELECT repository, stamp, lastPull FROM repositories WHERE manifests > 0 ${registry === undefined ? '' : 'AND registry = ?'}`,
-        ...(registry === undefined ? [] : [registry]),
-      );
-      return oldestOf(
-        pushed.map((one) => derived.unused(one, since)),
-        limit,
-      );
+      return unused(query);
     },
     async images({ repository }) {
       sums.whole();

@@ -13,13 +13,19 @@ const day = 86_400_000;
 const event = fc.record({
   day: fc.nat(4),
   ms: fc.nat(3),
-  repository: fc.constantFrom('a', 'b'),
-  digest: fc.constantFrom('sha256:1', 'sha256:2'),
+  repository: fc.constantFrom('a', 'b', 'east//a'),
+  digest: fc.constantFrom('sha256:1', 'sha256:2', 'sha256:3'),
   tag: fc.constantFrom(undefined, '1', '2'),
   action: fc.constantFrom<Action[]>('pull', 'pull', 'push', 'push', 'delete'),
   class: fc.constantFrom<PullClass[]>('human', 'mirror'),
 });
-const step = fc.record({ events: fc.array(event, { minLength: 1, maxLength: 3 }), since: fc.nat(5) });
+const step = fc.record({
+  events: fc.array(event, { minLength: 1, maxLength: 4 }),
+  since: fc.nat(5),
+  ms: fc.nat(4),
+  registry: fc.constantFrom(undefined, undefined, 'default', 'east'),
+  limit: fc.constantFrom(1, 2, 3, 5),
+});
 
 test('unused images read again and again are those of a first look', async (t) => {
   const folder = dataFolder(t);
@@ -27,9 +33,9 @@ test('unused images read again and again are those of a first look', async (t) =
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 12, size: 'max' }), async (steps) => {
       const file = join(folder, `${files++}.db`);
-      const search = openSearch(file);
+      const search = openSearch(file, undefined, { unusedKept: 2 });
       let id = 0;
-      for (const { events, since } of steps) {
+      for (const { events, since, ms, registry, limit } of steps) {
         await search.write(
           events.flatMap(({ day: days, ms, action, ...more }): SearchChange[] => {
             const [name, time] = [`${id++}`, start + days * day + ms * 1000];
@@ -39,7 +45,7 @@ test('unused images read again and again are those of a first look', async (t) =
             return [event, { kind: 'pull', id: name, version: 1, doc: pull(name, time, more) }];
           }),
         );
-        const query = { since: start + since * day, limit: 100 };
+        const query = { since: start + since * day + ms * 1000, registry, limit };
         assert.deepEqual(await search.unused(query), await openSearch(file).unused(query));
       }
     }),
