@@ -318,6 +318,8 @@ export function openEvents(
       return keys.of(ofDay, (now) => Math.min(Math.max(Date.parse(ofDay) + 2 * day, now + day), now + 2 * day));
     },
     async forget(user) {
+      // First, as it may fail: what is removed must be wiped, and a repeated call finds nothing more to remove.
+      const quarantined = await held.forget(user);
       const rows = transaction(database, () => {
         const versions = Number(removeVersions.run(user, '').changes);
         const number = users.numberOf(user);
@@ -328,7 +330,6 @@ export function openEvents(
         // And the row of its name.
         return versions + rows + 1;
       });
-      const quarantined = await held.forget(user);
       await wiped(rows + quarantined > 0);
       // What is left after a failure, the next start removes.
       if (users.leaving() !== undefined) setImmediate(() => leave().catch(() => {}));

@@ -83,6 +83,18 @@ test('events that come again while those of the forgotten user leave are new, wh
   assert.equal(number, 3, 'the first number is not given again');
 });
 
+test('a call that failed in the quarantine leaves no name once it is repeated', async (t) => {
+  const { file, store } = await filled(dataFolder(t));
+  await store.forget('ann');
+  const database = new DatabaseSync(file);
+  database.exec("INSERT INTO quarantine VALUES ('unreadable', 1, '{')");
+  await assert.rejects(store.forget(name), SyntaxError);
+  database.exec("DELETE FROM quarantine WHERE id = 'unreadable'");
+  database.close();
+  await store.forget(name);
+  assert.deepEqual(naming(file, name), []);
+});
+
 test('a number is given to nobody else after its rows have left', async (t) => {
   const file = join(dataFolder(t), 'events.db');
   const store = openEvents(file, () => start);
