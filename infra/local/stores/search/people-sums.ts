@@ -223,13 +223,16 @@ function heldPair(prepare: Prepare, { user, repository }: PairChange): HeldPair 
 const ofPair = `FROM ${documentsByUser.rows}
   WHERE ${weekOfRow} = ? AND ${documentUsers.isNamed} AND repository = ? AND kind IN ('pull', 'both')`;
 
-const edge = (end: 'ASC' | 'DESC') => `SELECT time ${ofPair} ORDER BY time ${end} LIMIT 1`;
+const edges = {
+  first: `SELECT time ${ofPair} ORDER BY time LIMIT 1`,
+  last: `SELECT time ${ofPair} ORDER BY time DESC LIMIT 1`,
+};
 
 /** The time of a pair's first or last pull, read again from the documents of the weeks from one time to another. */
-function edgeOf(prepare: Prepare, { user, repository }: PairChange, from: number, to: number, end: 'ASC' | 'DESC') {
-  const time = lists<[number]>(prepare(edge(end)));
+function edgeOf(prepare: Prepare, { user, repository }: PairChange, from: number, to: number, end: keyof typeof edges) {
+  const time = lists<[number]>(prepare(edges[end]));
   const weeks = weeksOf(prepare, documentsByUser)(from, to);
-  const found = firstFound(end === 'ASC' ? weeks : weeks.reverse(), time, user, repository);
+  const found = firstFound(end === 'first' ? weeks : weeks.reverse(), time, user, repository);
   if (!found) throw new Error('a pair with pulls has no documents');
   return found[0];
 }
@@ -251,7 +254,7 @@ function storePair(
   if (!held) own.pulledBy++;
   let first = Math.min(pair.first, held?.firstPull ?? Number.POSITIVE_INFINITY);
   let last = Math.max(pair.last, held?.lastPull ?? never);
-  if (pair.less) [first, last] = (['ASC', 'DESC'] as const).map((end) => edgeOf(prepare, pair, first, last, end));
+  if (pair.less) [first, last] = (['first', 'last'] as const).map((end) => edgeOf(prepare, pair, first, last, end));
   prepare(
     `INSERT INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = excluded.pulls,
        firstPull = excluded.firstPull, lastPull = excluded.lastPull, taughtDay = excluded.taughtDay,
@@ -265,11 +268,13 @@ function storePairWeeks(prepare: Prepare, { user, repository, weeks }: PairChang
      ON CONFLICT DO UPDATE SET lastPull = excluded.lastPull WHERE excluded.lastPull > lastPull`,
   );
   const remove = prepare('DELETE FROM pair_weeks WHERE week = ? AND user = ? AND repository = ?');
-  const lastOf = lists<[number]>(prepare(edge('DESC')));
   for (const [week, added] of weeks) {
-    const isLess = Number.isNaN(added);
-    const last = isLess ? lastOf.get(week, user, repository)?.[0] : added;
-    if (isLess) remove.run(week, user, repository);
+    if (!Number.isNaN(added)) {
+      store.run(week, user, repository, added);
+      continue;
+    }
+    remove.run(week, user, repository);
+    const last = lists<[number]>(prepare(edges.last)).get(week, user, repository)?.[0];
     if (last !== undefined) store.run(week, user, repository, last);
   }
 }

@@ -62,6 +62,10 @@ export function storeScopes(prepare: Prepare, repositories: Map<string, Reposito
 
 const isNothing = (numbers: Numbers) => numbers.every((value) => value === 0);
 
+const heldDay = `SELECT ${sumNames.join()}, fields FROM repository_days WHERE repository = ? AND day = ?`;
+const updateDay = `UPDATE repository_days SET ${sumNames.map((name) => `${name} = ?`).join()}, fields = ?
+  WHERE repository = ? AND day = ?`;
+
 /** Adds documents to the sums of a repository's day. */
 function storeDay(prepare: Prepare, repository: string, day: number, counted: Counted[]): void {
   const sums = counted.length === 1 ? undefined : sumOf(counted);
@@ -72,7 +76,7 @@ function storeDay(prepare: Prepare, repository: string, day: number, counted: Co
   const text = sums ? fieldsText(sums.by) : JSON.stringify(valuesOf(doc).map((value) => [[value, ...numbers]]));
   if (add.run(repository, day, ...(sums?.all ?? numbers), text).changes === 1) return;
   const { all, by } = sums ?? sumOf(counted);
-  const found = prepare(`SELECT ${sumNames.join()}, fields FROM repository_days WHERE repository = ? AND day = ?`);
+  const found = prepare(heldDay);
   found.setReturnArrays(true);
   const held = found.get(repository, day) as unknown as [...Numbers, string];
   const fields = JSON.parse(held.pop() as string) as [string, ...Numbers][][];
@@ -80,10 +84,7 @@ function storeDay(prepare: Prepare, repository: string, day: number, counted: Co
   for (const [field, rows] of fields.entries())
     for (const [value, ...numbers] of rows) increase(within(by[field], value, zeros), numbers);
   if (isNothing(all)) prepare('DELETE FROM repository_days WHERE repository = ? AND day = ?').run(repository, day);
-  else
-    prepare(
-      `UPDATE repository_days SET ${sumNames.map((name) => `${name} = ?`).join()}, fields = ? WHERE repository = ? AND day = ?`,
-    ).run(...all, fieldsText(by), repository, day);
+  else prepare(updateDay).run(...all, fieldsText(by), repository, day);
 }
 
 function sumOf(counted: Counted[]): DaySums {
@@ -114,13 +115,14 @@ export function eachOfField(field: string): { from: string; key: string; summed:
 }
 
 const sameFact = 'repository = ? AND action = ? AND digest = ? AND tag = ? AND class = ? AND apart = ?';
+const moveFact = `UPDATE image_facts SET last = ? WHERE ${sameFact}`;
 const lastOfFact = `SELECT last FROM image_facts WHERE ${sameFact}`;
 const removeFact = `DELETE FROM image_facts WHERE ${sameFact}`;
 
 export function storeFacts(prepare: Prepare, repository: string, own: RepositoryChange): void {
   const lastOf = lists<[number]>(prepare(lastOfFact));
   const add = prepare('INSERT INTO image_facts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
-  const move = prepare(`UPDATE image_facts SET last = ? WHERE ${sameFact}`);
+  const move = prepare(moveFact);
   const day = (time: number) => Math.floor(time / dayMs);
   const [, newest] = heldRepository(prepare, repository);
   const weeks = () => JSON.stringify(weeksOf(prepare, documentsByRepository)());
