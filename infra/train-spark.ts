@@ -117,7 +117,7 @@ function functions(scope: Construct, { settings, stores }: TrainProps) {
     });
   const exchange = stores.bucket.arnForObjects('training/*');
   const prepare = step('PrepareFunction', 'index.prepare', 'Train: writes the stored pulls for Spark');
-  prepare.may(rightsTo(objectRights, 'put'), [exchange]);
+  prepare.may(rightsTo(objectRights, 'put', 'remove'), [exchange]);
   prepare.may(bucketRights, [stores.bucket.bucketArn]);
   stores.allowSearch(prepare, {
     Post: ['whalewatch-documents/_search'],
