@@ -23,7 +23,7 @@ import { documentsByUser, mixWeeks } from './weeks.ts';
 
 const taught = new Set<string>(taughtClasses);
 /** `taughtClasses` as a list in SQL. */
-export const taughtList = taughtClasses.map((name) => `'${name}'`).join();
+const taughtList = taughtClasses.map((name) => `'${name}'`).join();
 
 interface PairChange {
   user: string;
