@@ -176,8 +176,14 @@ export function openEvents(
   /** The version of all pairs that were not replaced recently: at least as great as any of theirs. */
   const common: [string, string] = ['', ''];
   let versions = 0;
-  const versionOf = (user: string, repository: string) =>
-    (version.get(user, repository) ?? version.get(...common) ?? [0])[0];
+  /** Returns a function that reads versions within one transaction. */
+  const readingVersions = () => {
+    let shared: number | undefined;
+    return (user: string, repository: string): number => {
+      shared ??= version.get(...common)?.[0] ?? 0;
+      return version.get(user, repository)?.[0] ?? shared;
+    };
+  };
   /** A pair needs a version only while a batch may have read it. */
   function dropVersions() {
     const greatest = Number(prepare('SELECT max(version) AS version FROM versions').get()?.version);
@@ -273,18 +279,22 @@ export function openEvents(
       return rows.map((row) => eventOf(row, user));
     },
     async version(user, repository) {
-      return versionOf(user, repository);
+      return readingVersions()(user, repository);
     },
     async pulls(user, repository, from, to) {
       return pullWeeks(from, to).flatMap((week) => pulls(pullsOf.all(week, user, repository, from, to), user));
     },
     async versions(pairs) {
-      return readTogether(database, () => pairs.map(({ user, repository }) => versionOf(user, repository)));
+      return readTogether(database, () => {
+        const versionOf = readingVersions();
+        return pairs.map(({ user, repository }) => versionOf(user, repository));
+      });
     },
     async replacePulls(replacements) {
       latest = new Map();
       return commit(() => {
         const numberFor = users.giving();
+        const versionOf = readingVersions();
         const replaced = replacements.map(({ user, repository, version, remove, put }) => {
           if (versionOf(user, repository) !== version) return false;
           putVersion.run(user, repository, version + 1);

@@ -68,11 +68,13 @@ export function packedTable(rows: Cell[][]): PackedTable {
     places.set(cell, places.size);
     return places.size - 1;
   };
-  const columns = (rows[0] ?? []).map((first, column) =>
-    typeof first === 'number'
-      ? Float64Array.from(rows, (row) => row[column] as number)
-      : Uint32Array.from(rows, (row) => placeOf(row[column])),
-  );
+  const columns = (rows[0] ?? []).map((first, column) => {
+    const isNumber = typeof first === 'number';
+    const cells = isNumber ? new Float64Array(rows.length) : new Uint32Array(rows.length);
+    for (let at = 0; at < rows.length; at++)
+      cells[at] = isNumber ? (rows[at][column] as number) : placeOf(rows[at][column]);
+    return cells;
+  });
   const texts = [...places.keys()].slice(1) as string[];
   let end = 0;
   const ends = Uint32Array.from(texts, (text) => {
