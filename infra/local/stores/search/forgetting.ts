@@ -1,6 +1,6 @@
 // Forgetting a user with many documents in two steps, because removing a document changes a dozen pages all over the
 // file. First their number loses its name (users.ts): then nothing is left of the user, and the sums are those of as many
-// anonymous pulls. Then, in the background, the documents leave.
+// anonymous pulls. Then, in the background, the documents leave, and the rows of `pair_weeks`, which also have the number.
 import { hash } from 'node:crypto';
 import type { SQLInputValue } from 'node:sqlite';
 import { lists } from '../sqlite/sqlite.ts';
@@ -21,9 +21,7 @@ const summedOf = `${ofSummedWeeks} AND user = ?`;
 
 /** Makes sums of all documents of a user anonymous, within a transaction. Every document must be summed. */
 export function makeAnonymous(prepare: Prepare, user: string): void {
-  const [mixes, userDays, pairs] = [mixWeeks, userDayWeeks, pairWeeks].map((rows) =>
-    JSON.stringify(weeksOf(prepare, rows)()),
-  );
+  const [mixes, userDays] = [mixWeeks, userDayWeeks].map((rows) => JSON.stringify(weeksOf(prepare, rows)()));
   const run = (sql: string, ...values: string[]) => prepare(sql).run(...values);
   run(
     `UPDATE popularity SET people = people - 1, days = days - taughtDays FROM pairs
@@ -51,7 +49,6 @@ export function makeAnonymous(prepare: Prepare, user: string): void {
     );
     run(`DELETE FROM ${table} WHERE ${summedOf}`, weeks, user);
   }
-  run(`DELETE FROM pair_weeks WHERE ${summedOf}`, pairs, user);
   run(
     `DELETE FROM users WHERE user = ? AND (scope = '' OR scope IN (SELECT registry FROM user_classes WHERE user = ?))`,
     ...[user, user],
@@ -65,6 +62,15 @@ export function removeSome(prepare: Prepare, number: number, most: number, chang
   const found = some.all(weeksIn(prepare), number, most);
   removeAll(prepare, found, changed);
   return found.length;
+}
+
+/** Removes at most so many rows of `pair_weeks` of a user without documents, within a transaction; returns how many. */
+export function removePairWeeks(prepare: Prepare, number: number, most: number): number {
+  const keys = 'week, user, repository';
+  const some = prepare(
+    `DELETE FROM pair_weeks WHERE (${keys}) IN (SELECT ${keys} FROM pair_weeks WHERE ${summedOf} LIMIT ?)`,
+  );
+  return Number(some.run(JSON.stringify(weeksOf(prepare, pairWeeks)()), number, most).changes);
 }
 
 /** Removes documents. Facts about images stay, without the user. */

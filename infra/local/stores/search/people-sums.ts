@@ -262,12 +262,14 @@ function storePair(
   ).run(user, repository, pulls, first, last, taughtDay, taughtDays);
 }
 
+const numberOfUser = `(SELECT number FROM ${documentUsers.table} WHERE name = ?)`;
+const putPairWeek = `INSERT INTO pair_weeks VALUES (?, ${numberOfUser}, ?, ?)
+  ON CONFLICT DO UPDATE SET lastPull = excluded.lastPull WHERE excluded.lastPull > lastPull`;
+const removePairWeek = `DELETE FROM pair_weeks WHERE week = ? AND user = ${numberOfUser} AND repository = ?`;
+
 function storePairWeeks(prepare: Prepare, { user, repository, weeks }: PairChange): void {
-  const store = prepare(
-    `INSERT INTO pair_weeks VALUES (?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET lastPull = excluded.lastPull WHERE excluded.lastPull > lastPull`,
-  );
-  const remove = prepare('DELETE FROM pair_weeks WHERE week = ? AND user = ? AND repository = ?');
+  const store = prepare(putPairWeek);
+  const remove = prepare(removePairWeek);
   for (const [week, added] of weeks) {
     if (!Number.isNaN(added)) {
       store.run(week, user, repository, added);

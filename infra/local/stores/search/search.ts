@@ -31,7 +31,7 @@ import { wiper } from '../sqlite/wipe.ts';
 import type { Change } from './change.ts';
 import { dayMs } from './counted.ts';
 import { type Doc, docColumns, docOf, documentUsers, hasNamedUser, namedUser } from './doc.ts';
-import { hasMany, makeAnonymous, removedAtOnce, removeSome } from './forgetting.ts';
+import { hasMany, makeAnonymous, removedAtOnce, removePairWeeks, removeSome } from './forgetting.ts';
 import { deletedRead, type Stamped } from './images-read.ts';
 import { columns, isPullEvent, joined, partsOf, userColumn } from './joined.ts';
 import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
@@ -274,12 +274,12 @@ export function openSearch(
     const most = Math.min(limit, Number(pulledBy ?? 0));
     const found = new Set<string>();
     const ofWeek = prepare(
-      `SELECT user FROM pair_weeks INDEXED BY pair_weeks_newest
-       WHERE week = ? AND repository = ? ORDER BY lastPull DESC, user`,
+      `SELECT name FROM pair_weeks INDEXED BY pair_weeks_newest CROSS JOIN ${documentUsers.table} ON number = user
+       WHERE week = ? AND repository = ? AND name IS NOT NULL ORDER BY lastPull DESC, name`,
     );
     for (const week of most > 0 ? weeksOfPairs().reverse() : [])
-      for (const { user } of ofWeek.iterate(week, repository)) {
-        found.add(String(user));
+      for (const { name } of ofWeek.iterate(week, repository)) {
+        found.add(String(name));
         if (found.size >= most) return [...found];
       }
     return [...found];
@@ -638,12 +638,13 @@ export function openSearch(
     await wiped(rows > 0);
   }
 
-  /** Removes at most so many documents of a user, and with the last of them the number; returns how many rows. */
+  /** Removes at most so many rows of a user, and with the last of them the number; returns how many. */
   function removePart(number: number, most: number): number {
     const documents = removeSome(prepare, number, most, sums.begin());
-    if (documents === most) return documents;
+    const rows = documents + (documents < most ? removePairWeeks(prepare, number, most - documents) : 0);
+    if (rows === most) return rows;
     users.remove(number);
-    return documents + 1;
+    return rows + 1;
   }
 
   /** Repeats work that removes at most so many rows; returns how many were removed. */

@@ -8,7 +8,8 @@
 //   user_days        a user by day and registry (by week)
 //   pairs            pulls of a repository by a named user: first, last, and the days that the catalogue counts: newest, how many
 //   pair_weeks       the last pull of a pair in each week (by week): which users pulled a repository last; an index of
-//                    `pairs` would be changed all over with each batch
+//                    `pairs` would be changed all over with each batch. Users are numbers, as in `documents`: their rows
+//                    lie all over the index, so they leave with the documents of a forgotten user
 //   user_classes     pulls of a named user by registry and class
 //   users            what people's pages list, by registry and in all ('')
 //   repositories     what repositories' pages list; `stamp` grows with what is known of its images
@@ -42,7 +43,7 @@ const tables = `
     PRIMARY KEY (week, user, day, registry)) WITHOUT ROWID;
   CREATE TABLE pairs (user TEXT, repository TEXT, pulls INTEGER, firstPull REAL, lastPull REAL, taughtDay INTEGER,
     taughtDays INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
-  CREATE TABLE pair_weeks (week INTEGER, user TEXT, repository TEXT, lastPull REAL,
+  CREATE TABLE pair_weeks (week INTEGER, user INTEGER, repository TEXT, lastPull REAL,
     PRIMARY KEY (week, user, repository)) WITHOUT ROWID;
   CREATE INDEX pair_weeks_newest ON pair_weeks (week, repository, lastPull DESC, user);
   CREATE TABLE user_classes (user TEXT, registry TEXT, class TEXT, pulls INTEGER,
@@ -104,7 +105,8 @@ export function keepSums(database: DatabaseSync): Sums {
   for (const name of ['documents_added', 'documents_changed', 'documents_removed', 'day_added', 'day_removed'])
     database.exec(`DROP TRIGGER IF EXISTS ${name}`);
   const there = () =>
-    database.prepare("SELECT 1 FROM pragma_table_info('pairs') WHERE name = 'taughtDays'").get() !== undefined;
+    database.prepare("SELECT 1 FROM pragma_table_info('pair_weeks') WHERE name = 'user' AND type = 'INTEGER'").get() !==
+    undefined;
   if (!there())
     transaction(database, () => {
       // Another thread may have done the same, so it is checked again under the lock.

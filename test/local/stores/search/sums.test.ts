@@ -24,6 +24,9 @@ let files = 0;
 const fresh = () => join(root, `${files++}.db`);
 const day = 86_400_000;
 
+/** Rows of a user whose number has lost its name. */
+const isLeaving = 'user IN (SELECT number FROM user_numbers WHERE name IS NULL)';
+
 /**
  * All sums, without repositories that have nothing left, and without the number of changes, which is not part of the
  * state.
@@ -34,7 +37,7 @@ function sumsIn(file: string): Record<string, unknown[]> {
     sumTables.map((name) => [
       name,
       database
-        .prepare(`SELECT * FROM ${name}`)
+        .prepare(`SELECT * FROM ${name} ${name === 'pair_weeks' ? `WHERE NOT ${isLeaving}` : ''}`)
         .all()
         .map(({ stamp, ...row }) => row)
         .filter((row) => !(name === 'repositories' && row.pulls === 0 && row.manifests === 0))
@@ -202,7 +205,7 @@ test('a file that an older version wrote is summed in steps, and documents writt
   assert.deepEqual(kept, sumsIn(file));
 });
 
-test('a file of a version whose pairs lack weeks and days is summed again', async () => {
+test('a file of a version whose pairs by week have names, or that lacks them, is summed again', async () => {
   const file = fresh();
   const pulls = (version: number) =>
     Array.from({ length: 300 }, (_, n): SearchChange => {
@@ -211,17 +214,20 @@ test('a file of a version whose pairs lack weeks and days is summed again', asyn
     });
   await openSearch(file).write(pulls(1));
   const kept = sumsIn(file);
-  const older = () => {
+  const older = (hasNames: boolean) => {
     const database = new DatabaseSync(file);
-    database.exec('DROP TABLE pair_weeks; CREATE INDEX pairs_newest ON pairs (repository, lastPull DESC, user)');
-    database.exec('ALTER TABLE pairs DROP COLUMN taughtDays');
+    database.exec('DROP TABLE pair_weeks');
+    if (hasNames)
+      database.exec(
+        'CREATE TABLE pair_weeks (week INTEGER, user TEXT, repository TEXT, lastPull REAL, PRIMARY KEY (week, user, repository))',
+      );
     return database;
   };
-  older().close();
+  older(true).close();
   const newest = await openSearch(file).pullers({ repository: 'a', limit: 2 });
   assert.deepEqual([newest.map(({ user }) => user), sumsIn(file)], [['bob', 'ann'], kept]);
   // And one that is only partly summed.
-  const database = older();
+  const database = older(false);
   database.exec("INSERT INTO summing VALUES ('pull', '200', 100, 300)");
   database.close();
   openSearch(file);
@@ -252,6 +258,21 @@ test('the newest users of a repository are found in the last weeks in which some
     ['yearly', 2],
   ];
   assert.deepEqual([await found(9), await found(3)], [expected, expected.slice(0, 3)]);
+});
+
+test('of users who pulled a repository last at the same time the first by name are listed, and none who is forgotten', async () => {
+  const search = openSearch(fresh(), 8, { manyDocuments: 3 });
+  const pullsOf = (user: string) =>
+    Array.from({ length: 5 }, (_, n): SearchChange => {
+      const id = `${user} ${n}`;
+      return { kind: 'pull', id, version: 1, doc: pull(id, start + n, { user, repository: 'a' }) };
+    });
+  await search.write(['zoe', 'dan', 'amy', 'bob'].flatMap(pullsOf));
+  const found = async () => (await search.pullers({ repository: 'a', limit: 2 })).map(({ user }) => user);
+  assert.deepEqual(await found(), ['amy', 'bob']);
+  await search.forget('amy');
+  assert.ok(search.isLeaving());
+  assert.deepEqual(await found(), ['bob', 'dan']);
 });
 
 test('a user with many documents is anonymous at once, and the documents leave in parts, each of which leaves correct sums', async () => {
@@ -300,7 +321,7 @@ test('documents that were still leaving when the server was killed leave after i
   for (const end of ['', '-wal']) for (const copy of [killed, forgetting]) cpSync(file + end, copy + end);
   assert.deepEqual(naming(killed, zoe), []);
   assert.ok(openSearch(killed).isLeaving());
-  assert.ok(documentsIn(killed) > 2000, 'most are still there');
+  assert.ok(rowsIn(killed) > 2000, 'most are still there');
   const after = openReader(killed, () => {});
   await eventually(
     20,
@@ -309,7 +330,7 @@ test('documents that were still leaving when the server was killed leave after i
   );
   await eventually(
     20,
-    async () => documentsIn(killed),
+    async () => rowsIn(killed),
     (rows) => rows === 1,
   );
   const next = openSearch(forgetting);
@@ -319,7 +340,7 @@ test('documents that were still leaving when the server was killed leave after i
     async () => next.isLeaving(),
     (is) => !is,
   );
-  assert.equal(documentsIn(forgetting), 1);
+  assert.equal(rowsIn(forgetting), 1);
 });
 
 const zoe = 'zoe-of-the-tests';
@@ -333,10 +354,12 @@ const eventOfZoe = (n: number): SearchChange => ({
   doc: storedEvent(`p${n}`, start + n * 3_600_000, { user: zoe, repository: 'app', kind: 'manifest', class: 'human' }),
 });
 
-/** How many documents a file has. */
-function documentsIn(file: string): number {
+/** How many documents a file has, and pairs by week that are of no named user. */
+function rowsIn(file: string): number {
   const database = new DatabaseSync(file, { readOnly: true });
-  const rows = Number(database.prepare('SELECT COUNT(*) AS rows FROM documents').get()?.rows);
+  const count = (from: string) => Number(database.prepare(`SELECT COUNT(*) AS rows FROM ${from}`).get()?.rows);
+  const rows =
+    count('documents') + count('pair_weeks WHERE user NOT IN (SELECT number FROM user_numbers WHERE name IS NOT NULL)');
   database.close();
   return rows;
 }
