@@ -70,7 +70,7 @@ function round(world: World, seed: number): Record<string, Scores> {
   const began = processorMs();
   const { winner, candidates } = compete(
     {
-      ...{ began: 0, readSeconds: 0, seed: seed + 100, users, items, entries: train },
+      ...{ began: 0, readSeconds: 0, seed: seed + 100, users, items, entries: [...train] },
       random: foldsOf(train, roundsFor(train.length), seeded(seed + 100)),
       ...(byTime && { byTime }),
     },

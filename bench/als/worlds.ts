@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { seeded } from '#core/bytes/random.ts';
-import { compress, type Entry, indexPairs, type Rows } from '#core/recommender/ratings.ts';
+import type { Entry } from '#core/recommender/entries.ts';
+import { compress, indexPairs, type Rows } from '#core/recommender/ratings.ts';
 import type { Pair } from '#core/stores.ts';
 import { readPairs } from '#train/pairs.ts';
 

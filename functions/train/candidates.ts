@@ -2,6 +2,7 @@
 
 import { seeded } from '#core/bytes/random.ts';
 import { type AlsOptions, checkedAls } from '#core/recommender/als.ts';
+import type { Entries } from '#core/recommender/entries.ts';
 import {
   type EaseOptions,
   type ItemWeights,
@@ -18,7 +19,7 @@ import {
   plainAls,
   type WeightModel,
 } from '#core/recommender/model-file.ts';
-import type { Entries, Rows } from '#core/recommender/ratings.ts';
+import type { Rows } from '#core/recommender/ratings.ts';
 import { easeBytes, easeDense, easeSparse } from './ease.ts';
 import { fit } from './kernel.ts';
 
@@ -87,8 +88,12 @@ export function blended({ parts }: BlendSetting, items: string[], fit: (part: Pa
 function popularModel({ days }: PopularSetting, items: string[], entries: Entries): PopularModel {
   const scores = new Float32Array(items.length);
   let newest = 0;
-  for (const { firstPull = 0 } of entries) newest = Math.max(newest, firstPull);
-  for (const { item, firstPull = 0 } of entries) if (newest - firstPull <= days * dayMs) scores[item]++;
+  entries.forEach(({ firstPull = 0 }) => {
+    newest = Math.max(newest, firstPull);
+  });
+  entries.forEach(({ item, firstPull = 0 }) => {
+    if (newest - firstPull <= days * dayMs) scores[item]++;
+  });
   return { kind: 'popular', ...(days === all ? {} : { days }), items, scores };
 }
 

@@ -2,9 +2,9 @@
 // the same held-out pulls, and the best NDCG@10 wins.
 
 import { seeded } from '#core/bytes/random.ts';
+import { type AllEntries, collecting, type Entries, type Entry } from '#core/recommender/entries.ts';
 import type { Model } from '#core/recommender/model-file.ts';
 import type { Candidate, Margin, Scores } from '#core/recommender/model-list.ts';
-import { collecting, type Entries, type Entry } from '#core/recommender/ratings.ts';
 import { type ServedModel, servedModel } from '#core/recommender/served.ts';
 import { bestBlend } from './blend.ts';
 import {
@@ -27,7 +27,7 @@ export interface Lessons {
   seed: number;
   users: string[];
   items: string[];
-  entries: Entries;
+  entries: AllEntries;
   /** Seconds that reading the pulls took. */
   readSeconds: number;
   /** A random tenth held out, by `foldsOf` and `seed`; further tenths if one has few pulls. */
@@ -331,31 +331,26 @@ function search(
  * data as a judged model has. For large worlds a sample of users and repositories.
  */
 function sampled(lessons: Lessons, seed: number) {
-  let { users, items, entries } = lessons;
+  const { users } = lessons;
+  let { items, entries }: { items: string[]; entries: Entries } = lessons;
   let tenths = tenthsOf(entries.length, seeded(seed));
   let ratio = 1;
   if (entries.length > sample.pairs) {
     const random = seeded(seed + 1);
     ratio = entries.length / sample.pairs;
     const chosen = Uint8Array.from(users, () => Number(random() < 1 / ratio));
-    const isKept = ({ user }: Entry) => chosen[user] === 1;
-    tenths = tenths.filter((_, at) => isKept(entries.at(at)!));
-    entries = entries.filter(isKept);
+    ({ entries, tenths } = withItems(entries, tenths, ({ user, item }) => (chosen[user] === 1 ? item : undefined)));
   }
   if (items.length > sample.items && ratio > 1) {
     const pulled = new Float64Array(items.length);
-    for (const { item } of entries) pulled[item]++;
+    entries.forEach(({ item }) => {
+      pulled[item]++;
+    });
     const order = Array.from(pulled.keys())
       .sort((a, b) => pulled[b] - pulled[a] || a - b)
       .slice(0, sample.items);
     const place = new Map(order.map((item, at) => [item, at]));
-    tenths = tenths.filter((_, at) => place.has(entries.at(at)!.item));
-    const kept = collecting();
-    for (const entry of entries) {
-      const item = place.get(entry.item);
-      if (item !== undefined) kept.add({ ...entry, item });
-    }
-    entries = kept.entries();
+    ({ entries, tenths } = withItems(entries, tenths, ({ item }) => place.get(item)));
     items = order.map((item) => items[item]);
   }
   const rounds = Math.min(mostTenths - lessons.random.length, roundsFor(entries.length, enoughToTune));
@@ -366,12 +361,28 @@ function sampled(lessons: Lessons, seed: number) {
   return { worlds, ratio };
 }
 
+/** The entries with other items, without those that get none; and their tenths. */
+function withItems(entries: Entries, tenths: Uint8Array, itemOf: (entry: Entry) => number | undefined) {
+  const kept = collecting();
+  const left = new Uint8Array(entries.length);
+  let length = 0;
+  entries.forEach((entry, at) => {
+    const item = itemOf(entry);
+    if (item === undefined) return;
+    kept.add({ ...entry, item });
+    left[length++] = tenths[at];
+  });
+  return { entries: kept.entries(), tenths: left.slice(0, length) };
+}
+
 /** Holds out the newest tenth by first pulls; undefined if all have the same time. */
 export function byFirstPull(entries: Entries): Split | undefined {
   // Not by Float64Array.from, which keeps an object for each until the end.
   const times = new Float64Array(entries.length);
   let at = 0;
-  for (const { firstPull = 0 } of entries) times[at++] = firstPull;
+  entries.forEach(({ firstPull = 0 }) => {
+    times[at++] = firstPull;
+  });
   times.sort();
   const from = times[Math.floor(times.length * (1 - heldOutShare))];
   if (from === undefined || from === times[0]) return undefined;

@@ -2,8 +2,9 @@
 
 import { seeded } from '#core/bytes/random.ts';
 import type { AlsOptions } from '#core/recommender/als.ts';
+import type { Entries } from '#core/recommender/entries.ts';
 import type { Scores } from '#core/recommender/model-list.ts';
-import { type Entries, type Rows, rowsOf } from '#core/recommender/ratings.ts';
+import { type Rows, rowsOf } from '#core/recommender/ratings.ts';
 import { folding, type ItemModel, scoresOf, topN } from '#core/recommender/recommend.ts';
 import type { ServedModel } from '#core/recommender/served.ts';
 import type { Training } from './candidates.ts';
@@ -40,7 +41,9 @@ export function byFolding(model: ItemModel, { users, train }: World, options: Al
 /** Repositories by how many users pulled them. */
 export function popular({ items, train }: World): Recommender {
   const people = new Float32Array(items);
-  for (const { item } of train) people[item]++;
+  train.forEach(({ item }) => {
+    people[item]++;
+  });
   return () => people;
 }
 

@@ -1,13 +1,13 @@
 // How often users pulled what they were shown, from data that is stored anyway: the shown lists, and first pulls.
 
-import type { Entries } from '#core/recommender/ratings.ts';
+import type { AllEntries } from '#core/recommender/entries.ts';
 import { addFollowed, type Followed } from '#core/recommender/shown.ts';
 import type { SearchStore, ShownList } from '#core/stores.ts';
 
 interface Pulled {
   users: string[];
   items: string[];
-  entries: Entries;
+  entries: AllEntries;
 }
 
 /**
@@ -22,7 +22,9 @@ export async function followed(
   const sums: Record<string, Followed> = {};
   const place = new Map(users.map((user, at) => [user, at]));
   const starts = new Uint32Array(users.length + 1);
-  for (const { user } of entries) starts[user + 1]++;
+  entries.forEach(({ user }) => {
+    starts[user + 1]++;
+  });
   for (let user = 0; user < users.length; user++) starts[user + 1] += starts[user];
   const left: ShownList[] = [];
   for await (const list of search.allShown()) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
-import type { Entry } from '#core/recommender/ratings.ts';
+import type { Entry } from '#core/recommender/entries.ts';
 import { servedModel } from '#core/recommender/served.ts';
 import { bestBlend } from '#train/blend.ts';
 import { families, fitSetting, isPart, settingOf, shown } from '#train/candidates.ts';

@@ -5,8 +5,9 @@ import fc from 'fast-check';
 import { seeded } from '#core/bytes/random.ts';
 import { alsDefaults, fit } from '#core/recommender/als.ts';
 import { auc } from '#core/recommender/auc.ts';
+import type { Entry } from '#core/recommender/entries.ts';
 import type { Scores } from '#core/recommender/model-list.ts';
-import { type Entry, split } from '#core/recommender/ratings.ts';
+import { split } from '#core/recommender/ratings.ts';
 import { byFolding, popular, scorer, type World } from '#train/evaluate.ts';
 
 type SmallWorld = World & Record<'train' | 'test', Entry[]>;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { seeded } from '#core/bytes/random.ts';
-import { type Entry, rowsOf } from '#core/recommender/ratings.ts';
+import type { Entry } from '#core/recommender/entries.ts';
+import { rowsOf } from '#core/recommender/ratings.ts';
 import { scoresOf, topN } from '#core/recommender/recommend.ts';
 import { topLists } from '#train/top.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
+import type { Entry } from '#core/recommender/entries.ts';
 import { decodeModel } from '#core/recommender/model-file.ts';
 import { type Card, latestKey, modelKey } from '#core/recommender/model-list.ts';
-import type { Entry } from '#core/recommender/ratings.ts';
 import {
   type EventStore,
   type ObjectStore,

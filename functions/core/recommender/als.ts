@@ -5,7 +5,8 @@
 //   x = (YtY + Yt(C - I)Y + lambda I)^-1 Yt C p
 //
 // where C - I is alpha r in the few pulled columns and 0 elsewhere, so that a row costs entries x rank^2 + rank^3.
-import { compress, type Entry, type Rows } from './ratings.ts';
+import type { Entry } from './entries.ts';
+import { compress, type Rows } from './ratings.ts';
 
 export interface AlsOptions {
   rank: number;

@@ -1,4 +1,4 @@
-import type { Entry } from './ratings.ts';
+import type { Entry } from './entries.ts';
 
 /**
  * The chance that a held-out pull ranks above a random repository that its user never pulled, as a mean over users;

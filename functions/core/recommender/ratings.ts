@@ -1,5 +1,6 @@
 // Who pulled what and how often, as a sparse matrix in compressed rows.
 import type { Pair } from '../stores.ts';
+import { type AllEntries, collecting, type Entries, type Entry } from './entries.ts';
 
 /** Row r holds columns[starts[r] .. starts[r + 1]) with as many values. */
 export interface Rows {
@@ -21,108 +22,6 @@ export function scaled(scale: CountScale, pulls: number): number {
   return scale === 'linear' ? count : scale === 'log' ? Math.log2(1 + count) : 1;
 }
 
-export interface Entry {
-  user: number;
-  item: number;
-  value: number;
-  /** Milliseconds since the epoch; missing if no entry has a time. */
-  firstPull?: number;
-}
-
-/** Entries in their order: an array, or columns where there may be millions. */
-export interface Entries extends Iterable<Entry> {
-  readonly length: number;
-  at(index: number): Entry | undefined;
-  filter(keep: (entry: Entry, index: number) => boolean): Entries;
-}
-
-const blank: Entry = { user: 0, item: 0, value: 0, firstPull: 0 };
-
-interface Columns {
-  users: Uint32Array;
-  items: Uint32Array;
-  values: Float64Array;
-  /** NaN: missing. */
-  firstPulls: Float64Array;
-}
-
-/** 24 bytes an entry, where an object has 90. A part of them has their places in the columns of all. */
-class EntryColumns implements Entries {
-  readonly length: number;
-  readonly #columns: Columns;
-  readonly #places?: Uint32Array;
-
-  constructor(columns: Columns, length: number, places?: Uint32Array) {
-    this.#columns = columns;
-    this.length = length;
-    this.#places = places;
-  }
-
-  at(index: number): Entry | undefined {
-    return index < this.length ? this.#read(index, { ...blank }) : undefined;
-  }
-
-  filter(keep: (entry: Entry, index: number) => boolean): Entries {
-    const places = new Uint32Array(this.length);
-    const entry = { ...blank };
-    let kept = 0;
-    for (let index = 0; index < this.length; index++)
-      if (keep(this.#read(index, entry), index)) places[kept++] = this.#place(index);
-    return new EntryColumns(this.#columns, kept, places.slice(0, kept));
-  }
-
-  *[Symbol.iterator](): IterableIterator<Entry> {
-    for (let index = 0; index < this.length; index++) yield this.#read(index, { ...blank });
-  }
-
-  #place(index: number): number {
-    return this.#places ? this.#places[index] : index;
-  }
-
-  #read(index: number, entry: Entry): Entry {
-    const { users, items, values, firstPulls } = this.#columns;
-    const place = this.#place(index);
-    entry.user = users[place];
-    entry.item = items[place];
-    entry.value = values[place];
-    entry.firstPull = Number.isNaN(firstPulls[place]) ? undefined : firstPulls[place];
-    return entry;
-  }
-}
-
-/** Collects entries in columns. */
-export function collecting(): { add: (entry: Entry) => void; entries: () => Entries } {
-  let columns: Columns = {
-    users: new Uint32Array(1024),
-    items: new Uint32Array(1024),
-    values: new Float64Array(1024),
-    firstPulls: new Float64Array(1024),
-  };
-  let length = 0;
-  const grow = () => {
-    const { users, items, values, firstPulls } = columns;
-    // By `transfer` the smaller column is given back at once.
-    const twice = ({ buffer, byteLength }: Uint32Array | Float64Array) =>
-      (buffer as ArrayBuffer).transfer(2 * byteLength);
-    columns = {
-      users: new Uint32Array(twice(users)),
-      items: new Uint32Array(twice(items)),
-      values: new Float64Array(twice(values)),
-      firstPulls: new Float64Array(twice(firstPulls)),
-    };
-  };
-  return {
-    add({ user, item, value, firstPull = Number.NaN }) {
-      if (length === columns.users.length) grow();
-      columns.users[length] = user;
-      columns.items[length] = item;
-      columns.values[length] = value;
-      columns.firstPulls[length++] = firstPull;
-    },
-    entries: () => new EntryColumns(columns, length),
-  };
-}
-
 /**
  * Names become indices in order of first occurrence; entries keep their order. A pair's value is its number of days
  * with a pull, as in a request, or its number of pulls if days are unknown.
@@ -136,7 +35,7 @@ export function indexPairs(pairs: Iterable<Pair>): Indexed {
 interface Indexed {
   users: string[];
   items: string[];
-  entries: Entries;
+  entries: AllEntries;
 }
 
 /** The same for pairs that come one by one, so that millions need not be in memory. */
@@ -166,16 +65,18 @@ export function compress(
   column: (entry: Entry) => number,
 ): Rows {
   const starts = new Uint32Array(rows + 1);
-  for (const entry of entries) starts[row(entry) + 1]++;
+  entries.forEach((entry) => {
+    starts[row(entry) + 1]++;
+  });
   for (let r = 0; r < rows; r++) starts[r + 1] += starts[r];
   const next = starts.slice(0, rows);
   const columns = new Uint32Array(entries.length);
   const values = new Float32Array(entries.length);
-  for (const entry of entries) {
+  entries.forEach((entry) => {
     const at = next[row(entry)]++;
     columns[at] = column(entry);
     values[at] = entry.value;
-  }
+  });
   return { starts, columns, values };
 }
 

@@ -1,6 +1,6 @@
 // What training passes to Spark and reads back: objects under one folder, in the formats described in als.py and
 // README.md.
-import { collecting, type Entries, type Entry } from '#core/recommender/ratings.ts';
+import { collecting, type Entries, type Entry } from '#core/recommender/entries.ts';
 import type { ItemModel } from '#core/recommender/recommend.ts';
 import type { ObjectStore } from '#core/stores.ts';
 import type { Lessons, Part } from '../compete.ts';
@@ -30,11 +30,11 @@ export async function writeLessons(objects: ObjectStore, folder: string, lessons
 
 /** Whether an entry is in a part; asked for all entries in their order, which is also that of the part. */
 function inPart(part: Entries): (entry: Entry) => boolean {
-  let next = 0;
+  const rest = part[Symbol.iterator]();
+  let first = rest.next().value;
   return ({ user, item }) => {
-    const first = part.at(next);
     const isNext = first?.user === user && first.item === item;
-    if (isNext) next++;
+    if (isNext) first = rest.next().value;
     return isNext;
   };
 }

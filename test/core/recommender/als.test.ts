@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { seeded } from '#core/bytes/random.ts';
 import { alsDefaults, fit, rowSolver, solveSide } from '#core/recommender/als.ts';
 import { auc } from '#core/recommender/auc.ts';
+import type { Entry } from '#core/recommender/entries.ts';
 import { decodeModel, encodeModel, type Model, plainAls } from '#core/recommender/model-file.ts';
-import { compress, type Entry, split } from '#core/recommender/ratings.ts';
+import { compress, split } from '#core/recommender/ratings.ts';
 import { folding, ranking, scoresOf, sharesOf, topN } from '#core/recommender/recommend.ts';
 
 /** Each user pulls all images of their own parity but one. */

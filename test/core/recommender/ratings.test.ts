@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { collecting, compress, type Entry, transposed } from '#core/recommender/ratings.ts';
+import type { Entry } from '#core/recommender/entries.ts';
+import { compress, transposed } from '#core/recommender/ratings.ts';
 
 test('columns become rows, and rows again what they were', () => {
   const entry = fc.record({ user: fc.nat(9), item: fc.nat(5), value: fc.integer({ min: 1, max: 9 }) });
@@ -35,38 +36,5 @@ test('columns become rows, and rows again what they were', () => {
       assert.deepEqual(of(transposed(byItem, 10)), expected);
     }),
     { seed: 4, numRuns: 200 },
-  );
-});
-
-test('columns hold entries as an array does, and so do parts of parts', () => {
-  const entry = fc.record(
-    { user: fc.nat(9), item: fc.nat(5), value: fc.integer({ min: 1, max: 9 }), firstPull: fc.nat() },
-    { requiredKeys: ['user', 'item', 'value'], noNullPrototype: true },
-  );
-  // More than once as many as the columns begin with.
-  fc.assert(
-    fc.property(fc.array(entry, { maxLength: 20 }), fc.constantFrom(1, 300), fc.nat(9), (some, times, user) => {
-      const array = Array.from({ length: times }, () => some)
-        .flat()
-        .map((each): Entry => ({ ...each, firstPull: each.firstPull }));
-      const { add, entries } = collecting();
-      for (const each of array) add(each);
-      const columns = entries();
-      const isOther = (each: Entry, at: number) => each.user !== user && at % 3 > 0;
-      const isSmall = ({ value }: Entry, at: number) => value < 7 && at % 2 === 0;
-      for (const [part, expected] of [
-        [columns, array],
-        [columns.filter(isOther), array.filter(isOther)],
-        [columns.filter(isOther).filter(isSmall), array.filter(isOther).filter(isSmall)],
-      ] as const) {
-        assert.deepEqual([...part], expected);
-        assert.equal(part.length, expected.length);
-        assert.deepEqual(
-          [0, 1, expected.length].map((at) => part.at(at)),
-          [0, 1, expected.length].map((at) => expected.at(at)),
-        );
-      }
-    }),
-    { seed: 5, numRuns: 60 },
   );
 });
