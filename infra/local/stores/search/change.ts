@@ -10,6 +10,7 @@ import {
   type RepositoryChange,
   stampChange,
   within,
+  zeros,
 } from './counted.ts';
 import { type Doc, isSame } from './doc.ts';
 import { storePeople } from './people-sums.ts';
@@ -33,6 +34,8 @@ export interface Change {
   end(): void;
 }
 
+const isOfPull = ({ kind }: Doc) => kind === 'pull' || kind === 'both';
+const isOfImage = ({ kind, manifest, action }: Doc) => kind !== 'pull' && (manifest === 1 || action === 'delete');
 const before = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b)) <= 0;
 
 export function change(prepare: Prepare, at: Summing | undefined): Change {
@@ -56,10 +59,10 @@ export function change(prepare: Prepare, at: Summing | undefined): Change {
 
   function count(doc: Doc, sign: 1 | -1) {
     const { kind, repository, time, action, manifest } = doc;
-    const isPull = kind === 'pull' || kind === 'both';
+    const isPull = isOfPull(doc);
     const isEvent = kind === 'event' || kind === 'both';
     const own = repositoryChange(repository);
-    if (kind !== 'pull' && (manifest === 1 || action === 'delete')) fact(own, doc, sign);
+    if (isOfImage(doc)) fact(own, doc, sign);
     if (kind === 'fact') return;
     if (isEvent && manifest === 1) own.manifests += sign;
     const isRaw = isEvent && manifest === 1 && action === 'pull';
@@ -69,7 +72,7 @@ export function change(prepare: Prepare, at: Summing | undefined): Change {
     const of = (isCounted: boolean) => (isCounted ? sign : 0);
     const add: Numbers = [of(isPull), of(uncertain), of(isRaw), of(isPush && doc.apart !== 1), of(isPush)];
     const day = Math.floor(time / dayMs);
-    const one = { doc, day, add, own };
+    const one = { doc, day, add, own, isLess: isPull && sign < 0 };
     within(own.days, day, (): Counted[] => []).push(one);
     counted.push(one);
     if (isRaw) own.raw += sign;
@@ -79,10 +82,19 @@ export function change(prepare: Prepare, at: Summing | undefined): Change {
     else own.less = true;
   }
 
+  /** Reads times again that may be those of a document that no longer is, although it was not summed yet. */
+  function readAgain(doc: Doc) {
+    const own = repositoryChange(doc.repository);
+    if (isOfImage(doc)) fact(own, doc, 0);
+    if (!isOfPull(doc)) return;
+    own.less = true;
+    counted.push({ doc, day: Math.floor(doc.time / dayMs), add: zeros(), own, isLess: true });
+  }
+
   function fact(
     own: RepositoryChange,
     { repository, action, digest, tag, class: kind, apart, time }: Doc,
-    sign: 1 | -1,
+    sign: 1 | -1 | 0,
   ) {
     const isApart = apart === 1 ? 1 : 0;
     const found = within(
@@ -94,14 +106,17 @@ export function change(prepare: Prepare, at: Summing | undefined): Change {
     );
     if (sign > 0 && time > found.last) Object.assign(found, { last: time, came: 0 });
     if (time === found.last) found.came += sign;
-    if (sign < 0) found.less = Math.max(found.less, time);
+    if (sign <= 0) found.less = Math.max(found.less, time);
   }
 
   return {
     replace(kind, id, old, now) {
-      // A later step of the build will sum it.
-      if (at && !(before(kind, at.kind) && (kind !== at.kind || before(id, at.id)))) return;
       if (old && now && isSame(old, now)) return;
+      if (at && !(before(kind, at.kind) && (kind !== at.kind || before(id, at.id)))) {
+        // A later step of the build will sum what there is now.
+        if (old && !at.filling) readAgain(old);
+        return;
+      }
       if (old) count(old, -1);
       if (now) count(now, 1);
     },

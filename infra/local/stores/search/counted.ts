@@ -13,6 +13,8 @@ export type Prepare = (sql: string) => StatementSync;
 export type Numbers = [number, number, number, number, number];
 /** What one document adds, negative if it is removed. */
 export interface Counted {
+  /** It was a pull, and is removed: times that may be its are read again. */
+  isLess: boolean;
   doc: Doc;
   day: number;
   add: Numbers;

@@ -77,18 +77,18 @@ function pairOf(counted: Counted[]): PairChange {
     ...{ user: doc.user, repository: doc.repository, registry: own.registry },
     ...{ pulls: 0, first: Number.POSITIVE_INFINITY, last: never, less: false, days: new Map(), weeks: new Map() },
   };
-  for (const { doc, day, add } of counted) {
+  for (const { doc, day, add, isLess } of counted) {
     const [pulls] = add;
-    if (pulls === 0) continue;
+    if (pulls === 0 && !isLess) continue;
     pair.pulls += pulls;
-    if (pulls < 0) pair.less = true;
+    if (isLess) pair.less = true;
     else {
       pair.first = Math.min(pair.first, doc.time);
       pair.last = Math.max(pair.last, doc.time);
     }
     const week = weekOf(doc.time);
-    pair.weeks.set(week, Math.max(pair.weeks.get(week) ?? never, pulls < 0 ? Number.NaN : doc.time));
-    if (taught.has(doc.class)) pair.days.set(day, pulls < 0 || (pair.days.get(day) ?? false));
+    pair.weeks.set(week, Math.max(pair.weeks.get(week) ?? never, isLess ? Number.NaN : doc.time));
+    if (pulls !== 0 && taught.has(doc.class)) pair.days.set(day, isLess || (pair.days.get(day) ?? false));
   }
   return pair;
 }

@@ -124,10 +124,14 @@ export function rowsOf(changes: SearchChange[]): WrittenRows {
 export function openSearch(
   file: string,
   cacheMiB = batchCacheMiB,
-  { manyDocuments = 1000, unusedKept = 12_000 }: { manyDocuments?: number; unusedKept?: number } = {},
+  {
+    manyDocuments = 1000,
+    unusedKept = 12_000,
+    stepRows,
+  }: { manyDocuments?: number; unusedKept?: number; stepRows?: number } = {},
 ): LocalSearch {
   const database = openDatabase(file, schema, { cacheMiB, isScrubbed: true, before: moveOlderDocuments });
-  const sums = keepSums(database);
+  const sums = keepSums(database, stepRows);
   const commit = groupCommit(database);
   const wiped = wiper(file);
   const add = database.prepare(

@@ -72,10 +72,8 @@ export const sumTables = [
   ...['image_facts', 'popularity', 'newest_days', 'recent_pulls'],
 ];
 
-/** How many documents are summed in one step. */
-const stepRows = 4000;
-/** A file with fewer documents is summed when it is opened. */
-const atOnce = 20_000;
+/** A file with fewer steps is summed when it is opened. */
+const stepsAtOnce = 5;
 
 export interface Sums {
   /** What is missing; undefined if every document is summed. */
@@ -92,8 +90,11 @@ export interface Sums {
   filled(events: number, over?: boolean): void;
 }
 
-/** Opens the sums of a database with `documents`: makes the tables, and sums a small file at once. */
-export function keepSums(database: DatabaseSync): Sums {
+/**
+ * Opens the sums of a database with `documents`: makes the tables, and sums a small file at once. `stepRows`: how many
+ * documents are summed in one step.
+ */
+export function keepSums(database: DatabaseSync, stepRows = 4000): Sums {
   const prepared = new Map<string, StatementSync>();
   const prepare = (sql: string): StatementSync => {
     const statement = prepared.get(sql) ?? database.prepare(sql);
@@ -163,7 +164,7 @@ export function keepSums(database: DatabaseSync): Sums {
   };
   database.exec(`${fillingTable}; ${recentPulls}`);
   const left = missing();
-  if (left && left.total - left.done < atOnce) while (sums.build());
+  if (left && left.total - left.done < stepsAtOnce * stepRows) while (sums.build());
   return sums;
 
   function missing(): Summing | undefined {
