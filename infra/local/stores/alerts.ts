@@ -6,7 +6,7 @@ import { aheadMs } from '#core/steady.ts';
 import { type AlertFeed, type AlertQueue, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite/sqlite.ts';
 import { steadyClock } from './sqlite/steady-clock.ts';
-import { wiper } from './sqlite/wipe.ts';
+import { wipe } from './sqlite/wipe.ts';
 
 const dayMs = 86_400_000;
 
@@ -29,7 +29,6 @@ export function openAlerts(file: string, clock: () => number): Alerts {
     { added: { claims: { at: 'REAL' } } },
   );
   database.exec('CREATE INDEX IF NOT EXISTS claims_oldest ON claims (at)');
-  const wiped = wiper(file);
   const time = steadyClock(database, clock);
   const prepare = (sql: string) => database.prepare(sql);
   const putClaim = prepare('INSERT OR IGNORE INTO claims VALUES (?, ?, ?)');
@@ -123,7 +122,7 @@ export function openAlerts(file: string, clock: () => number): Alerts {
         forgetNaming.run(user);
         return claims + Number(forgetAlerts.run(user).changes);
       });
-      await wiped(rows > 0);
+      await wipe(file);
       return rows;
     },
   };

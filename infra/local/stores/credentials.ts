@@ -1,7 +1,7 @@
 import type { Credential, CredentialStore } from '#core/stores.ts';
 import { openDatabase } from './sqlite/sqlite.ts';
 import { steadyClock } from './sqlite/steady-clock.ts';
-import { wiper } from './sqlite/wipe.ts';
+import { wipe } from './sqlite/wipe.ts';
 
 export function openCredentials(file: string, clock: () => number): CredentialStore {
   const database = openDatabase(
@@ -11,7 +11,6 @@ export function openCredentials(file: string, clock: () => number): CredentialSt
        PRIMARY KEY (kind, digest)) WITHOUT ROWID;
      CREATE INDEX IF NOT EXISTS credentials_expiring ON credentials (expires_at) WHERE expires_at IS NOT NULL;`,
   );
-  const wiped = wiper(file);
   const time = steadyClock(database, clock);
   const prepare = (sql: string) => database.prepare(sql);
   const put = prepare('INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)');
@@ -45,7 +44,7 @@ export function openCredentials(file: string, clock: () => number): CredentialSt
     },
     async forget(user) {
       const rows = Number(forget.run(user).changes);
-      await wiped(rows > 0);
+      await wipe(file);
       return rows;
     },
   };

@@ -20,7 +20,7 @@ import {
 import { steadyClock } from './sqlite/steady-clock.ts';
 import { rowsATurn, turns } from './sqlite/turns.ts';
 import { byWeek, weekOf, weekOfRow, weeksOf } from './sqlite/weeks.ts';
-import { wiper } from './sqlite/wipe.ts';
+import { wipe } from './sqlite/wipe.ts';
 
 const day = 86_400_000;
 /** The order of the rows of a week. */
@@ -126,7 +126,6 @@ export function openEvents(
     { cacheMiB, isScrubbed: true, before: (older) => moveOlderEvents(older, shorter) },
   );
   const commit = groupCommit(database);
-  const wiped = wiper(file);
   const time = steadyClock(database, clock);
   const keys = openDayKeys(database, time);
   const held: Quarantine = openQuarantine(database, { keys, time, mostBytes: mostQuarantineBytes });
@@ -218,7 +217,7 @@ export function openEvents(
     };
     if (!transaction(database, part)) return;
     while (transaction(database, part)) await wait(pauseMs);
-    await wiped(true);
+    await wipe(file);
   }
   /** The events of the last put by id, with their docs: a batch reads back what it has just put, until it replaces pulls. */
   let latest = new Map<string, Put>();
@@ -328,8 +327,6 @@ export function openEvents(
       return keys.of(ofDay, (now) => Math.min(Math.max(Date.parse(ofDay) + 2 * day, now + day), now + 2 * day));
     },
     async forget(user) {
-      // First, as it may fail: what is removed must be wiped, and a repeated call finds nothing more to remove.
-      const quarantined = await held.forget(user);
       const rows = transaction(database, () => {
         const versions = Number(removeVersions.run(user, '').changes);
         const number = users.numberOf(user);
@@ -340,7 +337,9 @@ export function openEvents(
         // And the row of its name.
         return versions + rows + 1;
       });
-      await wiped(rows + quarantined > 0);
+      const quarantined = await held.forget(user);
+      // Whatever was removed: the files may also name the user in what expired, or an earlier call has removed.
+      await wipe(file);
       // What is left after a failure, the next start removes.
       if (users.leaving() !== undefined) setImmediate(() => leave().catch(() => {}));
       return rows + quarantined;

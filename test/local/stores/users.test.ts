@@ -95,6 +95,15 @@ test('a call that failed in the quarantine leaves no name once it is repeated', 
   assert.deepEqual(naming(file, name), []);
 });
 
+test('a user whose rows have expired is in no byte once forgotten', async (t) => {
+  const { file, store } = await filled(dataFolder(t));
+  await store.forget('ann');
+  await store.expire(start + many * hour);
+  assert.notDeepEqual(naming(file, name), []);
+  assert.equal(await store.forget(name), 0);
+  assert.deepEqual(naming(file, name), []);
+});
+
 test('a number is given to nobody else after its rows have left', async (t) => {
   const file = join(dataFolder(t), 'events.db');
   const store = openEvents(file, () => start);

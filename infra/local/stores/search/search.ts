@@ -27,7 +27,7 @@ import {
 import { moveOlder, type OlderRows } from '../sqlite/older.ts';
 import { batchCacheMiB, groupCommit, lists, openDatabase, pauseMs, transaction } from '../sqlite/sqlite.ts';
 import { weekIn, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
-import { wiper } from '../sqlite/wipe.ts';
+import { wipe } from '../sqlite/wipe.ts';
 import type { Change } from './change.ts';
 import { dayMs } from './counted.ts';
 import { type Doc, docColumns, docOf, documentUsers, hasNamedUser, namedUser } from './doc.ts';
@@ -133,7 +133,6 @@ export function openSearch(
   const database = openDatabase(file, schema, { cacheMiB, isScrubbed: true, before: moveOlderDocuments });
   const sums = keepSums(database, stepRows);
   const commit = groupCommit(database);
-  const wiped = wiper(file);
   const add = database.prepare(
     `INSERT INTO documents (${columns.join()}) VALUES (${columns.map(() => '?').join()}) ON CONFLICT (kind, id) DO NOTHING`,
   );
@@ -615,17 +614,17 @@ export function openSearch(
         return number === undefined ? 0 : removePart(number, removedAtOnce.directly);
       };
       // Taking the lock once: each time, a batch may come first.
-      const [lists, documents] = transaction(database, () => {
-        const lists = Number(removeRecommendations.run(user).changes) + Number(removeShown.run(user).changes);
+      const documents = transaction(database, () => {
+        for (const list of [removeRecommendations, removeShown]) list.run(user);
         const number = users.numberOf(user);
-        if (number === undefined || sums.missing() || !hasMany(prepare, number, manyDocuments)) return [lists, some()];
+        if (number === undefined || sums.missing() || !hasMany(prepare, number, manyDocuments)) return some();
         makeAnonymous(prepare, user);
         users.forget(number);
-        return [lists, 1];
+        return 0;
       });
-      let rows = lists + documents;
-      if (documents >= removedAtOnce.directly) rows += await inParts(removedAtOnce.directly, some);
-      await wiped(rows > 0);
+      if (documents === removedAtOnce.directly) await inParts(removedAtOnce.directly, some);
+      // Whatever was removed: the files may also name the user in what expired, or an earlier call has removed.
+      await wipe(file);
       // What is left after a failure, the next forgetting or start removes.
       if (users.leaving() !== undefined) setImmediate(() => leave().catch(() => {}));
     },
@@ -634,30 +633,25 @@ export function openSearch(
   };
 
   async function leave(): Promise<void> {
-    let rows = 0;
+    if (users.leaving() === undefined) return;
     for (let number = users.leaving(); number !== undefined; number = users.leaving()) {
       const own = number;
-      rows += await inParts(removedAtOnce.leaving, () => removePart(own, removedAtOnce.leaving));
+      await inParts(removedAtOnce.leaving, () => removePart(own, removedAtOnce.leaving));
     }
-    await wiped(rows > 0);
+    await wipe(file);
   }
 
-  /** Removes at most so many rows of a user, and with the last of them the number; returns how many. */
+  /** Removes at most so many rows of a user, and after the last of them the number; returns how many. */
   function removePart(number: number, most: number): number {
     const documents = removeSome(prepare, number, most, sums.begin());
     const rows = documents + (documents < most ? removePairWeeks(prepare, number, most - documents) : 0);
-    if (rows === most) return rows;
-    users.remove(number);
-    return rows + 1;
+    if (rows < most) users.remove(number);
+    return rows;
   }
 
-  /** Repeats work that removes at most so many rows; returns how many were removed. */
-  async function inParts(most: number, some: () => number): Promise<number> {
-    for (let rows = 0; ; await wait(pauseMs)) {
-      const part = transaction(database, some);
-      rows += part;
-      if (part < most) return rows;
-    }
+  /** Repeats work that removes at most so many rows, until fewer are left. */
+  async function inParts(most: number, some: () => number): Promise<void> {
+    while (transaction(database, some) === most) await wait(pauseMs);
   }
 }
 

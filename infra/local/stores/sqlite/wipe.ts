@@ -20,27 +20,10 @@ export const wipe = (file: string): Promise<void> => run(file, 'wipe');
 export const scrub = (file: string): Promise<void> => run(file, 'scrub');
 
 async function run(file: string, task: WiperData['task']): Promise<void> {
+  // A database in memory has none.
+  if (file === ':memory:') return;
   const workerData: WiperData = { file, descriptor: descriptorOf(file), task };
   const worker = new Worker(new URL('./wiper.ts', import.meta.url), { workerData });
   if (task === 'scrub') worker.unref();
   await once(worker, 'exit');
-}
-
-/**
- * Returns a function to call after each removal with whether anything was removed: then it wipes the file, and if that
- * fails, again at later calls until it succeeds.
- */
-export function wiper(file: string): (removed: boolean) => Promise<void> {
-  // An earlier process may have failed to.
-  let removals = 1;
-  let wiped = 0;
-  return async (removed) => {
-    if (removed) removals++;
-    const through = removals;
-    // A database in memory has no file.
-    if (wiped >= through || file === ':memory:') return;
-    await wipe(file);
-    // Others may have removed something, and failed to wipe it, meanwhile.
-    wiped = Math.max(wiped, through);
-  };
 }

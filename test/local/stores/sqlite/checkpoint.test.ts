@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -9,7 +9,7 @@ import { checkpoint } from '#local/stores/sqlite/checkpoint.ts';
 import { foldLogs } from '#local/stores/sqlite/integrity.ts';
 import { unusedOf } from '#local/stores/sqlite/pages.ts';
 import { openDatabase, transaction } from '#local/stores/sqlite/sqlite.ts';
-import { scrub, wipe, wiper } from '#local/stores/sqlite/wipe.ts';
+import { scrub, wipe } from '#local/stores/sqlite/wipe.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'checkpoint-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -149,21 +149,4 @@ test('a reader keeps the log from being copied, and the next checkpoint catches 
   assert.equal(checkpoint(file, 10), 'pinned');
   database.exec('ROLLBACK');
   for (const each of [database, reader]) each.close();
-});
-
-test('a wipe that fails beside one that succeeds is made up for by the next call', async () => {
-  const file = join(folder, 'failing.db');
-  const database = open(file);
-  const wiped = wiper(file);
-  const succeeds = wiped(true);
-  renameSync(file, `${file}.away`);
-  const fails = assert.rejects(wiped(true), { code: 'ENOENT' });
-  renameSync(`${file}.away`, file);
-  await Promise.all([succeeds, fails]);
-  for (const sql of ["INSERT INTO log VALUES ('1', 'remove me')", 'DELETE FROM log'])
-    transaction(database, () => database.exec(sql));
-  assert.ok(holds(file, 'remove me'));
-  await wiped(false);
-  assert.ok(!holds(file, 'remove me'));
-  database.close();
 });
