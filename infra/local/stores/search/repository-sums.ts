@@ -167,10 +167,11 @@ const heldRepository = (prepare: Prepare, repository: string): [pulls: number, l
 
 export function storeRepository(prepare: Prepare, repository: string, own: RepositoryChange): void {
   const { pulls, raw, manifests, pulledBy } = own;
-  const stamp = own.less ? stampChange : own.stamp;
   const [before, heldLast] = heldRepository(prepare, repository);
   let last = Math.max(own.last, heldLast);
   if (own.less) last = lastPull(prepare, repository, last);
+  // What moved within the day of the newest pull may now have moved after it.
+  const stamp = last < heldLast ? stampChange : own.stamp;
   const { registry, repository: name } = partsOf(repository);
   prepare(
     `INSERT INTO repositories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = pulls + excluded.pulls,
