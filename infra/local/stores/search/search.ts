@@ -688,8 +688,11 @@ export function emptySearch(file: string, total: number, from: string): void {
 const listed = (weeks: number[]) => JSON.stringify(weeks);
 /** SQLite sorts each text before any blob. */
 const afterTexts = new Uint8Array();
-/** How many users' pulls are sorted at once, because rows lie by week and not by user. */
-const usersATime = 1000;
+/**
+ * How many users' pulls are sorted at once, because rows lie by week and not by user. Forgetting waits for each of these
+ * reads: the log can't be begun again before its end.
+ */
+const usersATime = 100;
 
 /** How many documents are changed in one transaction, so that others can write in between. */
 const expiredAtOnce = 2000;
