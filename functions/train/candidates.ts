@@ -19,7 +19,7 @@ import {
   plainAls,
   type WeightModel,
 } from '#core/recommender/model-file.ts';
-import type { Rows } from '#core/recommender/ratings.ts';
+import { type Rows, release } from '#core/recommender/ratings.ts';
 import { easeBytes, easeDense, easeSparse } from './ease.ts';
 import { fit } from './kernel.ts';
 
@@ -65,6 +65,7 @@ export function fitSetting(setting: Setting, { items, entries, byUser }: Trainin
   if (setting.kind === 'als') {
     const rows = scaledRows(byUser, items.length, setting.countScale);
     const { items: factors } = fit(rows, items.length, setting, seeded(seed));
+    release(rows.values);
     if (!factors.every(Number.isFinite))
       throw new RangeError(
         `its factors overflow single precision: raise lambda (${setting.lambda}) or lower rank (${setting.rank})`,

@@ -5,6 +5,7 @@ import { seeded } from '#core/bytes/random.ts';
 import { type AllEntries, collecting, type Entries, type Entry } from '#core/recommender/entries.ts';
 import type { Model } from '#core/recommender/model-file.ts';
 import type { Candidate, Margin, Scores } from '#core/recommender/model-list.ts';
+import { release } from '#core/recommender/ratings.ts';
 import { type ServedModel, servedModel } from '#core/recommender/served.ts';
 import { bestBlend } from './blend.ts';
 import {
@@ -175,7 +176,9 @@ export function compete(lessons: Lessons, options: CompeteOptions): Outcome {
       contestant.seconds += seconds() - start;
       log(line(contestant, part));
     }
-    return served && judged((training) => translated(served, items, training.byUser)).scores;
+    const ofServed = served && judged((training) => translated(served, items, training.byUser)).scores;
+    for (const { training } of judges) release(training.byUser.columns, training.byUser.values);
+    return ofServed;
   };
   const ofServed = { random: judgeBy('random', random), byTime: byTime && judgeBy('byTime', [byTime]) };
   const candidates = contestants.map(candidateOf);
@@ -385,7 +388,9 @@ export function byFirstPull(entries: Entries): Split | undefined {
   });
   times.sort();
   const from = times[Math.floor(times.length * (1 - heldOutShare))];
-  if (from === undefined || from === times[0]) return undefined;
+  const isSame = from === times[0];
+  release(times);
+  if (from === undefined || isSame) return undefined;
   return {
     train: entries.filter(({ firstPull = 0 }) => firstPull < from),
     test: entries.filter(({ firstPull = 0 }) => firstPull >= from),

@@ -1,7 +1,7 @@
 // What `/v1/similar` serves: each repository's nearest ones by the model that won, if enough users pulled both.
 import { knn } from '#core/recommender/item-weights.ts';
 import type { BlendModel, FactorModel, Model, Neighbours, WeightModel } from '#core/recommender/model-file.ts';
-import { type Rows, transposed } from '#core/recommender/ratings.ts';
+import { type Rows, transposedInParts } from '#core/recommender/ratings.ts';
 import { topLists } from './top.ts';
 
 /** Fewest users who pulled both: one alone says something about that user, not about the repositories. */
@@ -13,18 +13,16 @@ const looked = 200;
 /** The nearest repositories, nearest first, ties by index, without those that have fewer than two common users. */
 export function neighboursOf(model: Model, byUser: Rows): Neighbours {
   const items = model.items.length;
-  const byItem = transposed(byUser, items);
   const nearest = nearestOf(model.kind === 'blend' ? strongest(model) : model, byUser);
   const counts = new Uint32Array(items);
   const starts = new Uint32Array(items + 1);
   const columns: number[] = [];
   const similarities: number[] = [];
   const shared: number[] = [];
-  for (let item = 0; item < items; item++) {
+  const add = (item: number, users: Uint32Array) => {
     counts.fill(0);
-    for (let n = byItem.starts[item]; n < byItem.starts[item + 1]; n++)
-      for (let m = byUser.starts[byItem.columns[n]]; m < byUser.starts[byItem.columns[n] + 1]; m++)
-        counts[byUser.columns[m]]++;
+    for (const user of users)
+      for (let m = byUser.starts[user]; m < byUser.starts[user + 1]; m++) counts[byUser.columns[m]]++;
     let left = most;
     for (const { other, similarity } of nearest(item)) {
       if (left === 0 || !(similarity > 0)) break;
@@ -35,7 +33,10 @@ export function neighboursOf(model: Model, byUser: Rows): Neighbours {
       left--;
     }
     starts[item + 1] = columns.length;
-  }
+  };
+  for (const { from, rows } of transposedInParts(byUser, items))
+    for (let row = 0; row + 1 < rows.starts.length; row++)
+      add(from + row, rows.columns.subarray(rows.starts[row], rows.starts[row + 1]));
   return {
     ...{ starts, columns: Uint32Array.from(columns) },
     ...{ similarities: Float32Array.from(similarities), shared: Uint32Array.from(shared) },

@@ -18,7 +18,7 @@ import {
   readModels,
   refusedKey,
 } from '#core/recommender/model-list.ts';
-import { indexing, type Rows, rowsOf } from '#core/recommender/ratings.ts';
+import { indexing, type Rows, release, rowsOf } from '#core/recommender/ratings.ts';
 import { servedModel } from '#core/recommender/served.ts';
 import { type ObjectStore, PreconditionFailed, type SavedRecommendations, type SearchStore } from '#core/stores.ts';
 import { fitSetting, type Setting, seedAls, settingOf, shown } from './candidates.ts';
@@ -267,6 +267,7 @@ function listsOf(model: Model, byUser: Rows): (user: number) => { item: number; 
   if (model.kind === 'als') {
     const rows = scaledRows(byUser, model.items.length, model.countScale);
     const users = foldIn(rows, { rank: model.rank, items: model.factors }, model);
+    release(rows.values);
     const best = topLists({ rank: model.rank, users, items: model.factors }, byUser, saved);
     return (user) =>
       Array.from({ length: best.counts[user] }, (_, place) => ({

@@ -1,6 +1,6 @@
 // Weights between items (repositories): a score is the sum of the weights from what a user pulled. Rows are stored by
 // source, as serving reads them: row r is what a pull of item r adds to others.
-import { type CountScale, type Rows, scaled, transposed } from './ratings.ts';
+import { type CountScale, type Rows, release, scaled, transposed, transposedInParts } from './ratings.ts';
 
 export interface ItemWeights {
   starts: Uint32Array;
@@ -50,34 +50,36 @@ export function scaledRows(
 export function knn(byUser: Rows, items: number, options: KnnOptions): ItemWeights {
   const { k, shrink, sourcePower, targetPower, countScale, userWeight } = options;
   const rows = scaledRows(byUser, items, countScale, userWeight);
-  const byItem = transposed(rows, items);
   const own = new Float64Array(items);
   for (let at = 0; at < rows.columns.length; at++) own[rows.columns[at]] += rows.values[at] ** 2;
   const source = own.map((sum) => sum ** sourcePower);
   const targets = new ByTarget(items, k);
   const sums = new Float64Array(items);
   const touched = new Uint32Array(items);
-  for (let item = 0; item < items; item++) {
-    let count = 0;
-    for (let n = byItem.starts[item]; n < byItem.starts[item + 1]; n++) {
-      const user = byItem.columns[n];
-      const value = byItem.values[n];
-      if (!(value > 0)) continue;
-      for (let m = rows.starts[user]; m < rows.starts[user + 1]; m++) {
-        const other = rows.columns[m];
-        if (sums[other] === 0) touched[count++] = other;
-        sums[other] += value * rows.values[m];
+  for (const { from, rows: byItem } of transposedInParts(rows, items))
+    for (let row = 0; row + 1 < byItem.starts.length; row++) {
+      const item = from + row;
+      let count = 0;
+      for (let n = byItem.starts[row]; n < byItem.starts[row + 1]; n++) {
+        const user = byItem.columns[n];
+        const value = byItem.values[n];
+        if (!(value > 0)) continue;
+        for (let m = rows.starts[user]; m < rows.starts[user + 1]; m++) {
+          const other = rows.columns[m];
+          if (sums[other] === 0) touched[count++] = other;
+          sums[other] += value * rows.values[m];
+        }
       }
+      const target = own[item] ** targetPower;
+      for (let at = 0; at < count; at++) {
+        const other = touched[at];
+        const sum = sums[other];
+        sums[other] = 0;
+        if (other !== item && sum > 0) targets.add(other, sum / (source[other] * target + shrink));
+      }
+      targets.end();
     }
-    const target = own[item] ** targetPower;
-    for (let at = 0; at < count; at++) {
-      const other = touched[at];
-      const sum = sums[other];
-      sums[other] = 0;
-      if (other !== item && sum > 0) targets.add(other, sum / (source[other] * target + shrink));
-    }
-    targets.end();
-  }
+  release(rows.values);
   return targets.weights();
 }
 

@@ -112,6 +112,50 @@ export function transposed(
   return turned;
 }
 
+/** Below so many entries a part saves nothing: 8 MB. */
+const fewEntries = 1 << 20;
+
+/**
+ * Transposes about an eighth after the other: row r of `rows` is column `from` + r, until the next is asked for. All at
+ * once would take as much memory as the rows themselves.
+ */
+export function* transposedInParts(
+  { starts, columns, values }: Rows,
+  count: number,
+  most = Math.max(fewEntries, columns.length / 8),
+): Generator<{ from: number; rows: Rows }> {
+  const lengths = new Uint32Array(count);
+  for (const column of columns) lengths[column]++;
+  for (let from = 0, to = 0; from < count; from = to) {
+    let entries = lengths[to++];
+    while (to < count && entries + lengths[to] <= most) entries += lengths[to++];
+    const part = blankRows(to - from, entries);
+    const next = new Uint32Array(to - from);
+    for (let row = from; row < to; row++) {
+      next[row - from] = part.starts[row - from];
+      part.starts[row - from + 1] = part.starts[row - from] + lengths[row];
+    }
+    for (let row = 0; row + 1 < starts.length; row++)
+      for (let at = starts[row]; at < starts[row + 1]; at++) {
+        const column = columns[at];
+        if (column < from || column >= to) continue;
+        const place = next[column - from]++;
+        part.columns[place] = row;
+        part.values[place] = values[at];
+      }
+    yield { from, rows: part };
+    release(part.columns, part.values);
+  }
+}
+
+/**
+ * Gives the memory of arrays back at once, and empties them: the garbage collector lets tens of megabytes pile up while
+ * a long computation allocates little.
+ */
+export function release(...arrays: (Uint32Array | Float32Array | Float64Array)[]): void {
+  for (const { buffer } of arrays) (buffer as ArrayBuffer).transfer(0);
+}
+
 /** A seeded split: each entry goes to the test part with probability `share`. */
 export function split(entries: Entry[], share: number, random: () => number): { train: Entry[]; test: Entry[] } {
   const train: Entry[] = [];
