@@ -18,10 +18,12 @@ try {
 /** Returns one line for an error that the user can fix, and the whole error for an internal one. */
 function explain(cause: unknown): unknown {
   if (cause instanceof SettingError) return cause.message;
-  const { code, message, path } = cause as NodeJS.ErrnoException;
-  const { port } = cause as { port?: number };
+  const { code, message, path, syscall } = cause as NodeJS.ErrnoException;
+  const { port, address, hostname } = cause as { port?: number; address?: string; hostname?: string };
   if (path !== undefined) return `${path} can't be used: ${message}`;
   if (code === 'EADDRINUSE') return `port ${port} is in use: give another with --port, or --port 0 for any free one`;
   if (code === 'EACCES') return `port ${port} is not allowed to this user: give one above 1023 with --port`;
+  if (code === 'EADDRNOTAVAIL' || syscall === 'getaddrinfo')
+    return `--listen ${hostname ?? address} can't be used: it must be an address of this machine, or a host name of one`;
   return cause;
 }

@@ -53,14 +53,15 @@ async function fileLayer(file: string): Promise<Layer> {
   const path = resolve(file);
   let values: unknown;
   try {
+    // Editors on Windows write a byte order mark, which JSON.parse refuses.
     values = /\.json$/i.test(path)
-      ? JSON.parse(readFileSync(path, 'utf8'))
+      ? JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
       : (await import(pathToFileURL(path).href)).default;
   } catch (cause) {
     throw new SettingError(`--config ${file} can't be read: ${(cause as Error).message}`, { cause });
   }
-  if (typeof values !== 'object' || values === null)
-    throw new SettingError(`--config ${file} has no settings: must have "export default { … }"`);
+  if (typeof values !== 'object' || values === null || Array.isArray(values))
+    throw new SettingError(`--config ${file} has no settings: must have "export default { … }", or be a JSON object`);
   return { values, from: file };
 }
 

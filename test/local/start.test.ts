@@ -102,6 +102,14 @@ test('a wrong setting or folder gives one clear line and exit 1', { timeout: 60_
     [['--als', 'factors=9'], /^--als\.factors is not a setting: there are rank, iterations, lambda, alpha\n$/],
     [['--opensearch', 'nowhere'], /^--opensearch is "nowhere": must be a URL.*\n$/],
     [['--config', join(folder, 'none.ts')], /^--config .*none\.ts can't be read: .*\n$/],
+    [
+      ['--listen', '192.0.2.1', '--everyone', 'public', '--data', join(folder, 'new')],
+      /^--listen 192\.0\.2\.1 can't be used: .*\n$/,
+    ],
+    [
+      ['--listen', 'nowhere.invalid', '--everyone', 'public', '--data', join(folder, 'new')],
+      /^--listen nowhere\.invalid can't be used: .*\n$/,
+    ],
     [['--opensearch', 'http://127.0.0.1:9'], /^--opensearch http:\/\/127.0.0.1:9 does not respond: .*\n$/],
   ];
   for (const [args, line] of rows) {

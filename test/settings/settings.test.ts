@@ -348,6 +348,11 @@ test('flags win over variables, variables over the file of --config, the file ov
 
   const json = join(folder, 'settings.json');
   writeFileSync(json, '{"keepDays": 0, "colour": "red"}');
+  const list = join(folder, 'list.json');
+  writeFileSync(list, '[{"keepDays": 3}]');
+  const marked = join(folder, 'marked.json');
+  writeFileSync(marked, '\uFEFF{"keepDays": 3}');
+  assert.equal((await readSettings(['--config', marked], {}))?.keepDays, 3, 'a byte order mark is no part of JSON');
   const rows: [string[], Record<string, string>, RegExp][] = [
     [['--port', 'abc'], {}, /^--port is "abc": must be an integer from 0 to 65535$/],
     [[], { WHALEWATCH_PORT: '70000' }, /^WHALEWATCH_PORT is 70000: must be an integer from 0 to 65535$/],
@@ -358,6 +363,7 @@ test('flags win over variables, variables over the file of --config, the file ov
     ],
     [['--config', join(folder, 'none.ts')], {}, /^--config .*none.ts can't be read: /],
     [['--config', folder], {}, /^--config .* can't be read: /],
+    [['--config', list], {}, /^--config .*list\.json has no settings: /],
   ];
   for (const [argv, environment, message] of rows)
     await assert.rejects(readSettings(argv, environment), { name: 'SettingError', message });

@@ -174,7 +174,8 @@ interface ReadPull {
 function pullOf(row: Row, now: number, timed: (time: unknown) => unknown): ReadPull | string {
   const wrong = nested(row, pullColumns) ?? badAddress(row);
   if (wrong) return wrong;
-  const { time, user, repository, tag, digest, action = 'pull', address, userAgent = 'import' } = row;
+  const { time, user, action = 'pull', address, userAgent = 'import' } = row;
+  const { repository, tag, digest } = imageOf(row);
   const { mediaType = 'application/vnd.oci.image.manifest.v1+json', method = action === 'push' ? 'PUT' : 'GET' } = row;
   if (action !== 'pull' && action !== 'push') return `action ${shown(action)} is neither pull nor push`;
   const timestamp = timed(time);
@@ -200,6 +201,19 @@ function pullOf(row: Row, now: number, timed: (time: unknown) => unknown): ReadP
   // Ids begin with the time: a file is sorted by time, and so are the rows that a batch adds to each index of ids.
   const id = `import-${Math.max(0, Math.floor(read.time)).toString(36).padStart(9, '0')}${name.slice(0, 15)}`;
   return { line: { type: 'registry', receivedAt: now, event: { ...read, id } }, olderId: `import-${name}` };
+}
+
+/** HOST:PORT/, then the repository, then :TAG and @DIGEST, each of the three only if it is there. */
+const reference = /^(?:[^/@]+:\d+\/)?(.+?)(?::(\w[\w.-]{0,127}))?(?:@(\w+:[0-9a-f]+))?$/i;
+
+/**
+ * The repository, tag and digest of a row whose repository may be a whole reference, as an exported column `image` often
+ * is. Only what no repository name can hold is split off: the first part of docker.io/library/nginx may be a host, or a
+ * project with that name.
+ */
+function imageOf({ repository, tag, digest }: Row): Row {
+  const [, name, itsTag, itsDigest] = (typeof repository === 'string' && reference.exec(repository)) || [];
+  return { repository: name ?? repository, tag: tag ?? itsTag, digest: digest ?? itsDigest };
 }
 
 /** Quotes the time as written, and says what to do. */

@@ -19,7 +19,8 @@ FILE is one of these; its format, encoding (UTF-8 or UTF-16) and delimiter are d
   CSV, whose first line names the columns, or one JSON object a line:
     pulls   time,user,repository,tag,digest     also: action (pull or push), userAgent, address
     hits    time,domain,action,address          also: path
-    Columns may have the names that other tools give them (timestamp, username, image, ip, …).
+    Columns may have the names that other tools give them (timestamp, username, image, ip, …). A repository may be
+    written as an image, team/app:1.0 or HOST:PORT/team/app@DIGEST: the registry's host is dropped if it has a port.
   an access log in the combined format: of nginx or Apache in front of a registry, or of Distribution
   Distribution's log in JSON (log.formatter: json)
   Harbor's audit log: the JSON of GET /api/v2.0/audit-logs, or its columns as CSV

@@ -150,6 +150,30 @@ test('rows that an older version imported are known, remembered or stored', asyn
   assert.equal((await second.run(`${header}\n${row}`, 'csv')).done.known, 1);
 });
 
+test('a repository that is written as an image is split into repository, tag and digest', async () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const rows: [image: string, tag: string, repository: string, tag?: string, digest?: string][] = [
+    ['team/app', '', 'team/app'],
+    ['team/app:1.0', '', 'team/app', '1.0'],
+    ['team/app:1.0', '2.0', 'team/app', '2.0'],
+    [`team/app@${digest}`, '', 'team/app', undefined, digest],
+    [`team/app:1.0@${digest}`, '', 'team/app', '1.0', digest],
+    ['reg.example.com:5000/team/app:1.0', '', 'team/app', '1.0'],
+    ['localhost:5000/app', '', 'app'],
+    // A project may have a dot in its name.
+    ['docker.io/library/nginx', '', 'docker.io/library/nginx'],
+  ];
+  const csv = rows.map(([image, tag], at) => `2026-05-01T10:00:0${at}Z,ann,${image},${tag}`);
+  const { lines } = await world().run(`time,user,image,tag\n${csv.join('\n')}\n`, 'csv');
+  assert.deepEqual(
+    lines
+      .map((line) => (line as RegistryLine).event)
+      .sort((a, b) => a.time - b.time)
+      .map(({ repository, tag, digest }) => [repository, tag, digest]),
+    rows.map(([, , repository, tag, digest]) => [repository, tag, digest]),
+  );
+});
+
 test("pulls' ids are in the order of their times", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat({ max: Date.UTC(2026, 4, 20) }), { minLength: 2 }), async (times) => {
