@@ -88,7 +88,13 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
   app.post('/v1/registry-events', async (c) => {
     const header = (name: string) => c.req.header(name);
     const given = tokenOf(header);
-    const sender = given === undefined ? undefined : await senderOf(given);
+    const found = given === undefined ? undefined : await senderOf(given);
+    const sender = found?.registry;
+    if (found && !sender) {
+      await refusals.count('unset-registry', found.name);
+      const message = `The token belongs to the registry "${found.name}", which the setting registries does not name.`;
+      throw new ApiError(401, 'unauthorized', message);
+    }
     if (!sender) {
       await refusals.count(given === undefined ? 'no-token' : 'wrong-token');
       throw new ApiError(401, 'unauthorized', 'Send the webhook token as "Authorization: Bearer TOKEN".');

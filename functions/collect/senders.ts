@@ -13,22 +13,29 @@ export interface SenderOptions {
   clock: () => number;
 }
 
+/** The registry that a token belongs to; `registry` is missing if the settings don't name it. */
+export interface Sender {
+  name: string;
+  registry?: Registry;
+}
+
 /** A token's last use is recorded at most once a minute. */
 const notedEveryMs = 60_000;
 
 /**
- * Returns a function that finds the registry of a token; undefined if it belongs to none. New and ended tokens take
- * effect at once.
+ * Returns a function that finds the sender of a token; undefined if nobody has it. New and ended tokens take effect
+ * at once.
  */
 export function senders({ token, credentials, registries = [], clock }: SenderOptions) {
   const byName = new Map([{ name: defaultRegistry }, ...registries].map((one): [string, Registry] => [one.name, one]));
 
-  return async (given: string): Promise<Registry | undefined> => {
-    if (sameToken(given, await token())) return byName.get(defaultRegistry);
+  return async (given: string): Promise<Sender | undefined> => {
+    if (sameToken(given, await token())) return { name: defaultRegistry, registry: byName.get(defaultRegistry) };
     const digest = digestOf(given);
     const found = await credentials?.find('registry', digest);
-    const registry = found && byName.get(found.name);
+    if (!found) return undefined;
+    const registry = byName.get(found.name);
     if (registry && clock() - (found.usedAt ?? 0) >= notedEveryMs) await credentials?.used('registry', digest, clock());
-    return registry;
+    return { name: found.name, registry };
   };
 }

@@ -561,6 +561,7 @@ export interface CredentialStore {
 export const refusalReasons = [
   'no-token',
   'wrong-token',
+  'unset-registry',
   'too-large',
   'not-json',
   'unknown-host',
@@ -569,7 +570,7 @@ export const refusalReasons = [
 ] as const;
 export type RefusalReason = (typeof refusalReasons)[number];
 
-/** Refused posts of one reason; `registry` is the one whose token they had, '' if they had no valid token. */
+/** Refused posts of one reason; `registry` is the one whose token they had, '' if it was nobody's. */
 export interface Refusal {
   reason: RefusalReason;
   registry: string;

@@ -74,6 +74,9 @@ test('two registries are kept apart, each reports only for itself, and tokens ch
   // Refused posts are counted by reason.
   for (let n = 0; n < 30; n++) assert.equal((await post('wrong', [])).status, 401);
   assert.equal((await fetch(`${running.origin}/v1/registry-events`, { method: 'POST' })).status, 401);
+  const unset = await post((await tokens('add', '--registry', 'eats')).output, []);
+  assert.equal(unset.status, 401);
+  assert.match(await unset.text(), /belongs to the registry \\"eats\\", which the setting registries does not name/);
   type Refused = { reason: string; registry?: string; posts: number; lastAt: string };
   const { refused } = await eventually(
     20,
@@ -86,6 +89,7 @@ test('two registries are kept apart, each reports only for itself, and tokens ch
     'not-understood default 1',
     'not-understood west 1',
     'unknown-host east 1',
+    'unset-registry eats 1',
     'wrong-token  30',
   ]);
   for (const { lastAt } of refused) assert.ok(Math.abs(Date.now() - Date.parse(lastAt)) < 60_000);

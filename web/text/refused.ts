@@ -6,6 +6,7 @@ export type Refused = Reply<'/v1/health'>['refused'][number];
 const words: Record<Refused['reason'], string> = {
   'no-token': 'with no token (set the Authorization header)',
   'wrong-token': 'with a wrong token (the right one is where the server was started)',
+  'unset-registry': 'whose token is valid, but the setting registries does not name it (add it, or fix the name)',
   'too-large': 'too large (let the registry send fewer events at once)',
   'not-json': 'not JSON (something on the way may change the body)',
   'unknown-host': 'for another host (let the proxy pass the host on)',
