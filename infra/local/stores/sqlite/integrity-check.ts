@@ -1,7 +1,9 @@
 // The thread of checkDatabases.
 import { hash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { setTimeout as wait } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import { documentUsers } from '../search/doc.ts';
 import type { Damage } from './integrity.ts';
@@ -12,7 +14,29 @@ import type { Damage } from './integrity.ts';
  */
 const damageCodes = [10, 11, 26];
 
-function damageOf(file: string): string | undefined {
+/** How often a file that others write is looked at without a lock, and how long after the last look. */
+const [mostLooks, pauseMs] = [5, 5000];
+
+/**
+ * Looks at the main file without a lock: a transaction that reads a large file for a minute would keep the log from being
+ * begun again, and forgetting would wait for that. A file to which a checkpoint writes meanwhile may look damaged, and
+ * is looked at again. Before damage is reported, a transaction makes sure.
+ */
+async function damageOf(file: string): Promise<string | undefined> {
+  const unlocked = pathToFileURL(file);
+  unlocked.searchParams.set('immutable', '1');
+  for (let looks = 0; looks < mostLooks; looks++) {
+    const before = writtenAt(file);
+    if (foundIn(unlocked) === undefined) return undefined;
+    if (writtenAt(file) === before) break;
+    await wait(pauseMs);
+  }
+  return foundIn(file);
+}
+
+const writtenAt = (file: string) => statSync(file, { bigint: true, throwIfNoEntry: false })?.mtimeNs;
+
+function foundIn(file: string | URL): string | undefined {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file, { readOnly: true, timeout: 1000 });
@@ -64,10 +88,11 @@ async function isBehind(files: { events: string; search: string }): Promise<bool
 }
 
 const { files, ...stores } = workerData as { files: string[]; events: string; search: string };
-const damaged = files.flatMap((file): Damage[] => {
-  const found = damageOf(file);
-  return found === undefined ? [] : [{ file, found }];
-});
+const damaged: Damage[] = [];
+for (const file of files) {
+  const found = await damageOf(file);
+  if (found !== undefined) damaged.push({ file, found });
+}
 if (!damaged.some(({ file }) => file === stores.events) && (await isBehind(stores)))
   damaged.push({ file: stores.events, found: 'it lacks events that search has: its newest writes are lost' });
 parentPort?.postMessage(damaged);

@@ -56,6 +56,28 @@ test('a file that is no longer a database is found; one that another process has
   );
 });
 
+test('while a file is checked its log can be begun again, so that forgetting does not wait; what others write is no damage', async (t) => {
+  const folder = dataFolder(t);
+  const writer = new DatabaseSync(join(folder, 'large.db'), { timeout: 0 });
+  t.after(() => writer.close());
+  writer.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE rows (id INTEGER PRIMARY KEY, bytes)');
+  writer.exec(
+    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+     INSERT INTO rows (bytes) SELECT randomblob(3000) FROM n`,
+  );
+  let isOver = false;
+  const checked = checkDatabases(folder).finally(() => {
+    isOver = true;
+  });
+  const busy = new Set();
+  while (!isOver) {
+    writer.exec('UPDATE rows SET bytes = randomblob(3000) WHERE id = 1');
+    busy.add(writer.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assert.deepEqual([await checked, [...busy]], [[], [0]]);
+});
+
 test('what remains of a forgotten user is not taken for events that were lost', async (t) => {
   const folder = dataFolder(t);
   const event = storedEvent('e1', Date.now(), { user: 'ann' });
