@@ -381,7 +381,7 @@ function figures(): string[][] {
       bench('collect'),
     ],
     ['process, processor time', `${processHitUs} us a hit`, bench('process')],
-    ['a tile: processor time, gzip in it; its bytes', `${tileCpuMs} ms, ${tileBytes} bytes`, bench('cost')],
+    ['a tile: processor time with gzip; its bytes', `${tileCpuMs} ms, ${tileBytes} bytes`, bench('cost')],
     [
       'export: fold and publish',
       `${atTwentyThousand.toFixed(2)} s at 20,000 domains; ${exportDomainUs} us a domain`,
