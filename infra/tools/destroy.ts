@@ -17,6 +17,7 @@ import {
   paginateListObjectsV2,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { fixOf } from './errors.ts';
 
 interface Template {
   Resources: Record<
@@ -98,19 +99,6 @@ async function emptied(StackName: string): Promise<void> {
     }
 }
 
-/** Why the stack could not be read, and the fix. */
-export function unread(stack: string, { name, message }: Error): string {
-  const fix =
-    message === 'Region is missing'
-      ? ': set AWS_REGION, or AWS_PROFILE to a profile that has one'
-      : name === 'CredentialsProviderError'
-        ? ': run aws configure sso, or set AWS_PROFILE'
-        : / does not exist$/.test(message)
-          ? ': name another with -c stackName=NAME, or its region with AWS_REGION'
-          : '';
-  return `${stack} can't be read: ${message}${fix}`;
-}
-
 async function keptOf(StackName: string): Promise<string[]> {
   const client = new CloudFormationClient({});
   const { TemplateBody = '' } = await client.send(new GetTemplateCommand({ StackName }));
@@ -187,7 +175,7 @@ async function main(given: string[]): Promise<number> {
     console.log(`These resources of ${stack} stay, and are billed until you delete them yourself:`);
     for (const line of lines) console.log(`  ${line}`);
   } catch (cause) {
-    console.error(unread(stack, cause as Error));
+    console.error(`${stack} can't be read: ${(cause as Error).message}${fixOf(cause as Error, '-c stackName=NAME')}`);
     return 1;
   }
   if (!forced && !(await isMeant(stack, `Type ${stack} to delete all the rest: `))) return 1;

@@ -14,6 +14,7 @@ import { openObjects } from '#aws/s3/objects.ts';
 import { classifier, type OwnClassRule } from '#core/registry/classify.ts';
 import type { Variables } from '#process/env.ts';
 import { type Recounted, recount } from '#process/recount.ts';
+import { runTool } from './errors.ts';
 
 /** Recounts the deployment whose process function has these variables. */
 export function recountDeployed(
@@ -62,7 +63,7 @@ async function processVariables(
   throw new Error(`the stack ${stack} has no process function: name another with --stack`);
 }
 
-if (import.meta.main) {
+async function main(): Promise<void> {
   const { values } = parseArgs({ options: { stack: { type: 'string', default: 'Whalewatch' } } });
   const clients = { cloudFormation: new CloudFormationClient({}), lambda: new LambdaClient({}) };
   const variables = await processVariables(values.stack, clients);
@@ -74,3 +75,5 @@ if (import.meta.main) {
   });
   console.log(`${events} events of ${pairs} users' repositories are in search again; ${changed} pulls changed`);
 }
+
+if (import.meta.main) await runTool(main);

@@ -18,6 +18,7 @@ import {
   type ListObjectVersionsCommandOutput,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { runTool } from './errors.ts';
 
 interface Clients {
   cloudFormation: CloudFormationClient;
@@ -187,7 +188,7 @@ const help = `usage: npm run restore:aws -- --to 2026-11-28T12:00:00Z [--stack W
 
 Restores tables and data bucket as they were at a time, then prints the setting for the deployment that uses them.`;
 
-if (import.meta.main) {
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { to: { type: 'string' }, stack: { type: 'string', default: 'Whalewatch' }, resume: { type: 'boolean' } },
   });
@@ -210,3 +211,5 @@ if (import.meta.main) {
     console.log('then npm run deploy, then npm run restore:aws -- --resume');
   }
 }
+
+if (import.meta.main) await runTool(main);

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
+import { fixOf } from './errors.ts';
 
 export interface VerifyOptions {
   /** Where to read: the site, or the API. */
@@ -405,7 +406,10 @@ export async function main(): Promise<void> {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (cause instanceof BadCall) console.error(message);
-    else console.error(code?.startsWith('ERR_PARSE_ARGS') ? `${message}\n\n${help}` : `FAILED: ${message}`);
+    else
+      console.error(
+        code?.startsWith('ERR_PARSE_ARGS') ? `${message}\n\n${help}` : `FAILED: ${message}${fixOf(cause as Error)}`,
+      );
     process.exitCode = cause instanceof BadCall ? 2 : 1;
   }
 }

@@ -1,17 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { besides, unread } from '../../../infra/tools/destroy.ts';
-
-test("if npm run destroy can't read the stack, it says why and how to fix it", () => {
-  const rows: [string, string, RegExp][] = [
-    ['Error', 'Region is missing', /^Mine can't be read: Region is missing: set AWS_REGION/],
-    ['CredentialsProviderError', 'Could not load credentials', /: run aws configure sso, or set AWS_PROFILE$/],
-    ['ValidationError', 'Stack with id Mine does not exist', /: name another with -c stackName=NAME/],
-    ['AccessDenied', 'not allowed', /^Mine can't be read: not allowed$/],
-  ];
-  for (const [name, message, says] of rows)
-    assert.match(unread('Mine', Object.assign(new Error(message), { name })), says);
-});
+import { besides } from '../../../infra/tools/destroy.ts';
 
 test('tables and buckets in the setting `existing` are named, together with those they were restored from', () => {
   const template = (Variables: object) => ({
