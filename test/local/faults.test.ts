@@ -2,11 +2,22 @@
 // docs/faults.md is the table; it names the test of each fault, here or elsewhere.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { takeBackup } from '#local/stores/backup.ts';
 import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, type Running, serverFile, startLocal } from '../support/run.ts';
 
@@ -54,6 +65,20 @@ function fill(folder: string): () => void {
   closeSync(handle);
   return () => rmSync(file);
 }
+
+test('a backup onto a full disk says which disk is full, and leaves nothing', async (t) => {
+  const disk = smallDisk(t, 1);
+  if (!disk) return t.skip('only root may mount a disk');
+  const folder = dataFolder(t);
+  assert.equal(await (await start(t, folder)).stop(), 0);
+  fill(disk);
+  const to = join(disk, 'backup');
+  await assert.rejects(takeBackup(folder, to, Date.now), {
+    name: 'SettingError',
+    message: `the disk of ${to} is full: make room for the backup, or name a folder on another`,
+  });
+  assert.deepEqual(readdirSync(disk), ['filler']);
+});
 
 test('with a full disk at the first start nothing is exposed, and the next start makes the token', async (t) => {
   const disk = smallDisk(t, 200);

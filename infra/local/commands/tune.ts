@@ -40,6 +40,10 @@ await runCommand(help, flags, async (values, [file]) => {
   const pairs = file
     ? readPairs(readFileSync(file, 'utf8'), /\.csv$/i.test(file) ? 'csv' : 'ndjson')
     : await stored(resolveLayers([flagLayer({ data, opensearch })]));
+  if (pairs.length === 0)
+    throw new SettingError(
+      `${file ?? `--data ${data}`} has no pulls of named users: there is nothing to compare models on`,
+    );
   const outcome = tune({ pairs, trials, seconds, seed, by, clock, log: console.log });
   return `\nbest first:\n${table(outcome.candidates)}\n\n${advice(outcome)}`;
 });

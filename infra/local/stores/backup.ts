@@ -37,6 +37,8 @@ interface Manifest {
 
 const format = 1;
 const manifestName = 'backup.json';
+/** SQLITE_FULL. */
+const fullCode = 13;
 /** How long to wait for a long write of the server (a training, forgetting). */
 const patienceMs = 120_000;
 /**
@@ -52,7 +54,8 @@ export interface Copied {
 }
 
 /**
- * Copies a data folder to a new folder. Throws SettingError if that is not empty, or the databases stay in use.
+ * Copies a data folder to a new folder. Throws SettingError if that is not empty, the databases stay in use, or
+ * the disk becomes full.
  * `clock`: milliseconds since the epoch.
  */
 export async function takeBackup(folder: string, to: string, clock: () => number): Promise<Copied> {
@@ -89,6 +92,10 @@ export async function takeBackup(folder: string, to: string, clock: () => number
     return { at: moment.at, files: Object.keys(files).length, bytes };
   } catch (cause) {
     rmSync(partial, { recursive: true, force: true });
+    // SQLite's own message does not say which disk is full, and the data folder's would be the one to fear for.
+    const { code, errcode } = cause as { code?: string; errcode?: number };
+    if (code === 'ENOSPC' || errcode === fullCode)
+      throw new SettingError(`the disk of ${target} is full: make room for the backup, or name a folder on another`);
     throw cause;
   } finally {
     moment.end();

@@ -15,6 +15,8 @@ test("tune and pairs say in one line why they can't run, and fail", { timeout: 1
   mkdirSync(used);
   writeFileSync(join(used, 'events.db'), '');
   writeFileSync(join(folder, 'file'), '');
+  const none = join(folder, 'none.csv');
+  writeFileSync(none, 'user,repository,pulls,days,firstPull,lastPull\n');
   for (const [script, args, reason] of [
     ['local/commands/tune.ts', ['--foo'], /^Unknown option '--foo'\. See --help\.\n$/],
     ['local/commands/tune.ts', ['--data', folder], /^--data .* holds no data: [^\n]*\n$/],
@@ -29,6 +31,7 @@ test("tune and pairs say in one line why they can't run, and fail", { timeout: 1
       ['--data', used, '--opensearch', 'http://127.0.0.1:9'],
       /^POST \/whalewatch-documents\/_search: no response\n$/,
     ],
+    ['local/commands/tune.ts', [none], /^.*none\.csv has no pulls of named users: [^\n]*\n$/],
     ['local/commands/pairs.ts', ['out', '--foo'], /^Unknown option '--foo'\. See --help\.\n$/],
     ['local/commands/pairs.ts', ['--data', used], /^no folder is named\n\nusage: /],
     ['local/commands/pairs.ts', [join(folder, 'out'), '--data', folder], /^--data .* holds no data: [^\n]*\n$/],
