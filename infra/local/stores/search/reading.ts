@@ -26,9 +26,7 @@ type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'forget' | 'leave'
 type SearchWrite = 'writeRows';
 /** Writes of serve to events. */
 type EventsWrite = 'forget' | 'markForgotten' | 'leave';
-/** Results computed from images are cached in memory, so one thread runs all such queries. */
-const ofImages: LongQuery[] = ['unused', 'repositories', 'catalogue', 'deleted'];
-/** Threads for all other reads. */
+/** Threads for all long queries but `unused`, whose results are kept in memory, so that it has a thread of its own. */
 const readers = 2;
 /** The thread for reads by key. */
 const smallCacheMiB = 4;
@@ -68,11 +66,11 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
   // Every thread has its own page cache.
   const search = openSearch(file, smallCacheMiB);
   const thread = (cacheMiB = readCacheMiB) => asker({ store: 'search', file, cacheMiB });
-  const images = thread();
+  const unused = thread();
   const others = Array.from({ length: readers }, () => thread());
   const ask = (name: LongQuery, query: unknown) => {
     const free = others.reduce((least, next) => (next.waiting() < least.waiting() ? next : least));
-    return (ofImages.includes(name) ? images : free).ask(name, query);
+    return (name === 'unused' ? unused : free).ask(name, query);
   };
   // A separate thread: it may wait long for the lock while training saves its lists, and no read must wait with it.
   const { ask: askWriter } = thread();
