@@ -8,6 +8,8 @@ export const dayMs = 86_400_000;
  * the repository's newest pull adds 1, because few results depend on it (unused-read.ts).
  */
 export const stampChange = 2 ** 20;
+/** The changes in a stamp, without the moves of facts within a day. */
+export const changesOf = (stamp: number) => Math.floor(stamp / stampChange);
 export type Prepare = (sql: string) => StatementSync;
 /** pulls, uncertain, raw, pushes, rawPushes */
 export type Numbers = [number, number, number, number, number];

@@ -4,8 +4,8 @@ import { inTurn } from '#core/parallel.ts';
 import type { RepositoryImages } from '#core/registry/images.ts';
 import { byPush, oldestOf, type UnusedImage, unusedImages } from '#core/registry/unused.ts';
 import { rowsATurn, turns } from '../sqlite/turns.ts';
-import { dayMs } from './counted.ts';
-import { changesOf, type Stamped } from './images-read.ts';
+import { changesOf, dayMs } from './counted.ts';
+import type { Stamped } from './deleted-read.ts';
 
 /** The unused images of a repository. */
 interface Unused {
@@ -32,6 +32,10 @@ interface Kept {
   oldest?: { limit: number; rows: UnusedImage[] };
 }
 
+interface Pulled extends Stamped {
+  lastPull: number;
+}
+
 interface UnusedQuery {
   since: number;
   registry?: string;
@@ -40,7 +44,7 @@ interface UnusedQuery {
 
 interface Source {
   /** All repositories, or a registry's. */
-  repositories(registry: string | undefined): Stamped[];
+  repositories(registry: string | undefined): Pulled[];
   read(repository: string): RepositoryImages;
   /** Whether anything was ever pushed there; if not, its images need not be read. */
   isPushed(repository: string): boolean;
@@ -66,7 +70,7 @@ export function unusedRead(source: Source, least: number): (query: UnusedQuery) 
     return Object.assign(kept, { since });
   }
 
-  function computed({ repository, stamp, lastPull }: Stamped, since: number): Unused {
+  function computed({ repository, stamp, lastPull }: Pulled, since: number): Unused {
     const images = source.isPushed(repository) ? source.read(repository) : undefined;
     // Facts that move within the day of the newest pull don't change what was unused before that day.
     const newest = lastPull ? Math.floor(lastPull / dayMs) * dayMs : Number.POSITIVE_INFINITY;

@@ -2,20 +2,16 @@
 // (`stampChange` in counted.ts).
 import type { RepositoryImages } from '#core/registry/images.ts';
 import { isDeleted } from '#core/registry/unused.ts';
-import { stampChange } from './counted.ts';
+import { changesOf } from './counted.ts';
 
 export interface Stamped {
   repository: string;
   stamp: number;
-  lastPull: number;
 }
-
-/** The changes in a stamp, without the moves of facts within a day. */
-export const changesOf = (stamp: number) => Math.floor(stamp / stampChange);
 
 export function deletedRead(read: (repository: string) => RepositoryImages) {
   const deleted = new Map<string, { changes: number; is: boolean }>();
-  return ({ repository, stamp }: Pick<Stamped, 'repository' | 'stamp'>): boolean => {
+  return ({ repository, stamp }: Stamped): boolean => {
     const changes = changesOf(stamp);
     const found = deleted.get(repository);
     if (found?.changes === changes) return found.is;
