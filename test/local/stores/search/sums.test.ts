@@ -115,6 +115,13 @@ async function summedAnew(file: string): Promise<void> {
   while (sums.build());
 }
 
+/** The sums that are kept must be those of all documents. */
+async function assertSummed(file: string): Promise<void> {
+  const kept = sumsIn(file);
+  await summedAnew(file);
+  assert.deepEqual(kept, sumsIn(file));
+}
+
 test('kept sums equal scanned sums, whatever is written, removed, forgotten or expired', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30, size: 'max' }), async (steps) => {
@@ -132,9 +139,7 @@ test('kept sums equal scanned sums, whatever is written, removed, forgotten or e
         } else await store.expire(start + one.expire * day);
       }
       while (store.sums.build());
-      const kept = sumsIn(file);
-      await summedAnew(file);
-      assert.deepEqual(kept, sumsIn(file));
+      await assertSummed(file);
     }),
     { seed: 6, numRuns: 40, endOnFailure: true },
   );
@@ -153,9 +158,7 @@ test('the trend of pulls that an older version has counted is scanned again', as
     .run(older.total, older.newest, older.days);
   database.close();
   await write('3', start + day);
-  const kept = sumsIn(file);
-  await summedAnew(file);
-  assert.deepEqual(kept, sumsIn(file));
+  await assertSummed(file);
 });
 
 test('an event and the pull that it opens are one row as long as they say the same', async () => {
@@ -171,9 +174,7 @@ test('an event and the pull that it opens are one row as long as they say the sa
     const kinds = database.prepare('SELECT kind, gone FROM documents ORDER BY kind').all();
     database.close();
     const { total } = await store.counts({});
-    const kept = sumsIn(file);
-    await summedAnew(file);
-    assert.deepEqual(kept, sumsIn(file));
+    await assertSummed(file);
     return { rows: kinds.map(({ kind, gone }) => `${kind}${gone ? ' gone' : ''}`), pulls: total.pulls, raw: total.raw };
   };
   assert.deepEqual(await write(1, {}), { rows: ['both'], pulls: 1, raw: 1 });
@@ -209,9 +210,7 @@ test('a file that an older version wrote is summed in steps, and documents writt
     await store.write([{ kind: 'pull', id: `${steps * 1000}`, version: 3, doc: null }]);
   }
   assert.ok(steps > 3);
-  const kept = sumsIn(file);
-  await summedAnew(file);
-  assert.deepEqual(kept, sumsIn(file));
+  await assertSummed(file);
 });
 
 test('a file of a version whose pairs by week have names, or that lacks them, is summed again', async () => {
@@ -309,16 +308,12 @@ test('a user with many documents is anonymous at once, and the documents leave i
   while (search.isLeaving()) {
     const { total } = await search.counts({});
     if (total.pulls !== looks.at(-1)) looks.push(total.pulls);
-    const kept = sumsIn(file);
-    await summedAnew(file);
-    assert.deepEqual(sumsIn(file), kept);
+    await assertSummed(file);
     await new Promise((resolve) => setImmediate(resolve));
   }
   assert.ok(looks.length > 2, looks.join());
   assert.equal((await search.counts({})).total.pulls, 50);
-  const kept = sumsIn(file);
-  await summedAnew(file);
-  assert.deepEqual(sumsIn(file), kept);
+  await assertSummed(file);
 });
 
 test('documents that were still leaving when the server was killed leave after its next start or forgetting', async () => {
@@ -395,9 +390,7 @@ test('documents that come while those of the forgotten user leave stay, and thei
   assert.deepEqual((await search.counts({})).total, await ofZoe(), 'nothing else is left, of no row that was two');
   const [{ user, pulls }] = await search.pullers({ repository: 'app', from: 0, limit: 9 });
   assert.deepEqual({ user, pulls }, { user: zoe, pulls: 3 });
-  const kept = sumsIn(file);
-  await summedAnew(file);
-  assert.deepEqual(sumsIn(file), kept);
+  await assertSummed(file);
   await search.forget(zoe);
   assert.deepEqual(naming(file, zoe), [], 'a few documents leave at once');
 });
@@ -417,9 +410,7 @@ test('a user who is forgotten while a file is summed is in no sum', async () => 
   await search.forget(zoe);
   assert.deepEqual(naming(file, zoe), []);
   while (search.sums.build());
-  const kept = sumsIn(file);
-  await summedAnew(file);
-  assert.deepEqual(kept, sumsIn(file));
+  await assertSummed(file);
 });
 
 test('users without documents expire with the last of them, and are in no byte once forgotten', async () => {
