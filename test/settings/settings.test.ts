@@ -352,7 +352,7 @@ test('flags win over variables, variables over the file of --config, the file ov
   writeFileSync(list, '[{"keepDays": 3}]');
   const marked = join(folder, 'marked.json');
   writeFileSync(marked, '\uFEFF{"keepDays": 3}');
-  assert.equal((await readSettings(['--config', marked], {}))?.keepDays, 3, 'a byte order mark is no part of JSON');
+  assert.equal((await readSettings(['--config', marked], {}))?.keepDays, 3, 'a byte order mark is skipped');
   const rows: [string[], Record<string, string>, RegExp][] = [
     [['--port', 'abc'], {}, /^--port is "abc": must be an integer from 0 to 65535$/],
     [[], { WHALEWATCH_PORT: '70000' }, /^WHALEWATCH_PORT is 70000: must be an integer from 0 to 65535$/],

@@ -94,7 +94,7 @@ export function openSums(search: Search) {
     return found.hits.hits.find(({ _index, _source }) => _index === _source.index && isReadable(_source))?._source;
   };
 
-  /** The units that changed since; undefined if these sums are no longer in use, 'all' if any unit may have changed. */
+  /** The units that changed since; undefined if other sums have replaced these, 'all' if any unit may have changed. */
   const changedSince = async (summed: Summed, cube: Cube, owners?: Owners) => {
     const { generation, seen, from, through, index } = summed;
     const isState = allOf(term('kind', 'summed'), term('generation', generation), term('_index', index));

@@ -56,7 +56,7 @@ test('a file that is no longer a database is found; one that another process has
   );
 });
 
-test('while a file is checked its log can be begun again, so that forgetting does not wait; what others write is no damage', async (t) => {
+test('while a file is checked its log can be begun again, so that forgetting does not wait; what others write is not reported', async (t) => {
   const folder = dataFolder(t);
   const writer = new DatabaseSync(join(folder, 'large.db'), { timeout: 0 });
   t.after(() => writer.close());
